@@ -1,0 +1,41 @@
+"""Who calls: the API key in `X-API-Key`."""
+
+import logging
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from ..models import ApiKey
+from ..store import available
+
+logger = logging.getLogger("jay_sessions")
+
+HEADER = "X-API-Key"
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """Sets `request.auth` to the `ApiKey`; `request.user` stays anonymous, since a key is nobody's login."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey]:
+        """Raise AuthenticationFailed without a live key, StoreUnavailable where that cannot be known."""
+        text = request.META.get("HTTP_X_API_KEY", "").strip()
+        if not text:
+            raise exceptions.AuthenticationFailed(code="API_KEY_MISSING")
+        now = timezone.now()
+        with available():
+            key = ApiKey.objects.find(text)
+        if key is None or not key.is_live(now):
+            raise exceptions.AuthenticationFailed(code="API_KEY_INVALID")
+        try:
+            ApiKey.objects.note_use(key, now)
+        except DatabaseError:
+            # For people only: no reason to refuse a request that the store can still serve.
+            logger.warning("The last use of API key %s could not be noted.", key.prefix, exc_info=True)
+        return AnonymousUser(), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return f'ApiKey realm="jay_sessions", header="{HEADER}"'

@@ -1,0 +1,116 @@
+"""A request as it came over the wire: Django replaces what is not UTF-8 and sees no chunked body."""
+
+import io
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.http import HttpRequest
+from django.http.request import RawPostDataException
+from django.utils.http import parse_header_parameters
+from rest_framework.request import Request
+
+from .errors import BadParameter, BodyTooLarge
+
+MAX_BODY = 64 * 1024
+"""Bytes of a body that are accepted."""
+
+_RAW_PATH = "jay_sessions.raw_path"
+
+
+def before_request(*, environ: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    """Receive `request_started`, the last moment before Django makes a WSGIRequest of the environment.
+
+    That overwrites the path with a mended one, and raises where nobody catches it (the web server
+    then answers 500) if it cannot read the parameters of the content type.
+    """
+    if environ is None:
+        return
+    if not environ.get("PATH_INFO", "").isascii():
+        environ[_RAW_PATH] = environ["PATH_INFO"]
+    media_type, semicolon, _ = environ.get("CONTENT_TYPE", "").partition(";")
+    if semicolon:
+        try:
+            parse_header_parameters(environ["CONTENT_TYPE"])
+        except (LookupError, ValueError):
+            environ["CONTENT_TYPE"] = media_type
+
+
+def raw_path(request: HttpRequest) -> bytes:
+    """Return the path, percent-decoded, as bytes."""
+    scope = getattr(request, "scope", None)
+    if scope is None:
+        return str(request.META.get(_RAW_PATH, "")).encode("latin-1") or request.path_info.encode()
+    raw = scope.get("raw_path")
+    return scope["path"].encode() if raw is None else unquote_to_bytes(raw)
+
+
+def raw_query(request: HttpRequest) -> bytes:
+    """Return the query string as bytes, as it is on the wire."""
+    query: str = request.META.get("QUERY_STRING", "")
+    # WSGI carries bytes as Latin-1; Django's ASGI handler has decoded them as UTF-8.
+    return query.encode("utf-8" if hasattr(request, "scope") else "latin-1")
+
+
+def last_value(encoded: bytes, name: str) -> bytes | None:
+    """Return the last value of `name` in a URL-encoded query or form, decoded to bytes; None if absent.
+
+    Linear in the length, which the web server (a query) or `MAX_BODY` (a form) bounds; Django's own
+    parser refuses more than `DATA_UPLOAD_MAX_NUMBER_FIELDS` with an HTML page.
+    """
+    for pair in reversed(encoded.split(b"&")):
+        key, _, value = pair.partition(b"=")
+        if unquote_to_bytes(key.replace(b"+", b" ")) == name.encode():
+            return unquote_to_bytes(value.replace(b"+", b" "))
+    return None
+
+
+class _Oversized(io.BytesIO):
+    # Raises when it is read, and so after the parser was chosen: the contract has 415 before 413.
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise BodyTooLarge(f"The body has more than {MAX_BODY} bytes.")
+
+
+class BoundedRequest(Request):
+    """DRF's request, with a body of at most `MAX_BODY` bytes in memory, chunked ones too.
+
+    Reading `data` raises BodyTooLarge for a longer one and BadParameter for one that breaks off.
+    """
+
+    def _load_stream(self) -> None:
+        self._read_started = True
+        request: Any = self._request
+        if request._read_started and not hasattr(request, "_body"):
+            raise RawPostDataException("A middleware has read the body.")
+        stream: io.BytesIO | None = _Oversized()
+        if self._declared_length() <= MAX_BODY:
+            body = self._read_body()
+            if len(body) <= MAX_BODY:
+                stream = io.BytesIO(body) if body else None
+        self._stream = stream  # type: ignore[assignment]
+
+    def _declared_length(self) -> int:
+        try:
+            return int(self.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            return 0
+
+    def _read_body(self) -> bytes:
+        source = self._source()
+        try:
+            body: bytes = source.read(MAX_BODY + 1)
+        except Exception as error:  # web servers have exceptions of their own for it
+            raise BadParameter(("body",), "body_incomplete", "The body broke off or is malformed.") from error
+        if len(body) < self._declared_length():
+            raise BadParameter(("body",), "body_incomplete", "The body is shorter than its Content-Length.")
+        return body
+
+    def _source(self) -> Any:
+        # Without a length, which chunks and HTTP/2 can do without, Django takes the body for empty.
+        environ = getattr(self._request, "environ", {})
+        if not environ.get("CONTENT_LENGTH"):
+            if environ.get("wsgi.input_terminated"):
+                return environ["wsgi.input"]
+            if environ.get("HTTP_TRANSFER_ENCODING"):
+                message = "This web server does not decode chunked bodies: send a Content-Length."
+                raise BadParameter(("body",), "body_unreadable", message)
+        return self._request

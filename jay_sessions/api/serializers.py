@@ -1,0 +1,49 @@
+"""What goes in and out of the tracking endpoints, by name and type."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ..exceptions import InvalidUserId
+from ..identifiers import MAX_LENGTH, clean_user_id
+from ..tokens import Token, format_time
+
+
+class UserIdField(serializers.CharField):
+    """A user id as text, or as the bytes of a query or form; blank and null count as absent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_LENGTH, required=False, allow_null=True, allow_blank=True, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
+        try:
+            if isinstance(data, bytes):
+                data = data.decode()
+            return None if data is serializers.empty else clean_user_id(data)
+        except UnicodeDecodeError as error:
+            raise serializers.ValidationError("String should be valid UTF-8.", "string_unicode") from error
+        except InvalidUserId as error:
+            raise serializers.ValidationError(error.message, error.kind) from error
+
+
+class StartSessionSerializer(serializers.Serializer):
+    """What POST takes."""
+
+    user_id = UserIdField(help_text="Identifies a user across sessions; send it hashed or encrypted.")
+
+
+class TrackingSessionSerializer(serializers.Serializer):
+    """A session as POST and GET answer it; what has no value is left out."""
+
+    sessionId = serializers.CharField(source="session_id")
+    startTime = serializers.SerializerMethodField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    userId = serializers.CharField(source="user_id", required=False)
+    providerName = serializers.CharField(source="provider_name", required=False)
+
+    def get_startTime(self, token: Token) -> str:
+        return format_time(token.start_time)
+
+    def to_representation(self, token: Token) -> dict[str, Any]:
+        members = super().to_representation(token)
+        return {name: value for name, value in members.items() if value is not None}

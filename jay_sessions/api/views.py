@@ -1,0 +1,86 @@
+"""The tracking endpoints: everything under `/playouts/{playout_id}/tracking/`."""
+
+import dataclasses
+from typing import Any, cast
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.common import no_append_slash
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
+
+from .. import carriers, sessions
+from ..exceptions import InvalidUserId
+from ..identifiers import clean_playout_id
+from ..models import Scope
+from .base import API_VERSION, VERSION_HEADER, HeaderVersioning, JayView
+from .errors import BadParameter
+from .parsers import USER_ID
+from .permissions import HasScope, MayUsePlayout
+from .request import last_value, raw_query
+from .serializers import StartSessionSerializer, TrackingSessionSerializer
+
+
+class TrackingView(JayView):
+    """What the endpoints under a playout have in common."""
+
+    permission_classes = [HasScope, MayUsePlayout]
+    versioning_class = HeaderVersioning
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {**super().default_response_headers, VERSION_HEADER: API_VERSION}
+
+
+class TrackingSessionView(TrackingView):
+    """`tracking/session`: POST creates a session, GET reads the client's own, DELETE ends it."""
+
+    scope = Scope.TRACKING
+
+    def post(self, request: Request, playout_id: str) -> Response:
+        body = cast(dict[str, Any], request.data)
+        playout_id = self.path_parameter("playout_id", clean_playout_id)
+        place, user_id = self._user_id(request, body)
+        try:
+            started = sessions.start(playout_id, user_id, api_key=self.api_key)
+        except InvalidUserId as error:
+            raise BadParameter.of((place, USER_ID), error) from error
+        response = Response({"data": TrackingSessionSerializer(started.token).data})
+        carriers.send(response, started.encoded)
+        return response
+
+    def get(self, request: Request, playout_id: str) -> Response:
+        playout_id = self.path_parameter("playout_id", clean_playout_id)
+        token = sessions.read(carriers.received(request._request))
+        if token.provider_name is None:
+            token = dataclasses.replace(token, provider_name=sessions.provider_name(playout_id))
+        return Response({"data": TrackingSessionSerializer(token).data})
+
+    def delete(self, request: Request, playout_id: str) -> Response:
+        self.path_parameter("playout_id", clean_playout_id)
+        sessions.end(carriers.received(request._request), may_end=self.api_key.may_use)
+        response = Response({"data": {"message": "The tracking session has ended."}})
+        carriers.delete(response)
+        return response
+
+    def _user_id(self, request: Request, body: dict[str, Any]) -> tuple[str, str | None]:
+        in_query = last_value(raw_query(request._request), USER_ID)
+        for place, given in (("query", {USER_ID: in_query}), ("body", body)):
+            serializer = StartSessionSerializer(data=given)
+            try:
+                serializer.is_valid(raise_exception=True)
+            except ValidationError as error:
+                problem = cast(Any, error.detail)[USER_ID][0]
+                raise BadParameter((place, USER_ID), problem.code, str(problem)) from error
+            if user_id := serializer.validated_data.get(USER_ID):
+                return place, user_id
+        return place, None
+
+
+@method_decorator(no_append_slash, name="dispatch")
+class UnknownPathView(TrackingView):
+    """Every other path below `tracking/`: 404 in the API's own form, before anything is asked."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound

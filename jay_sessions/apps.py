@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+from django.core.signals import request_started
+from django.utils.translation import gettext_lazy as _
+
+
+class JaySessionsConfig(AppConfig):
+    name = "jay_sessions"
+    verbose_name = _("JAY sessions")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401 (registers itself; the settings are ready now)
+        from .api.request import before_request
+
+        request_started.connect(before_request, dispatch_uid="jay_sessions.before_request")

@@ -1,0 +1,42 @@
+"""Where the token travels: read from cookie and header, sent as both, the cookie deleted."""
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from . import conf
+
+HEADER = "X-JAY-TRACKING"
+
+
+def received(request: HttpRequest) -> list[str]:
+    """Return what the request carries as tokens, unread: the cookie's first, then the header's."""
+    found = (request.COOKIES.get(conf.get().cookie_name), request.headers.get(HEADER))
+    return [text for text in found if text]
+
+
+def send(response: HttpResponseBase, encoded: str) -> None:
+    """Hand a token out as header and cookie; the cookie lives as long as the session may."""
+    lifetime = conf.get().session_lifetime
+    response[HEADER] = encoded
+    _set_cookie(response, encoded, None if lifetime is None else int(lifetime.total_seconds()))
+
+
+def delete(response: HttpResponseBase) -> None:
+    """Tell the client to drop the cookie.
+
+    Set anew with `Max-Age=0`, since `delete_cookie` leaves out flags which the cookie was set with.
+    """
+    _set_cookie(response, "", 0)
+
+
+def _set_cookie(response: HttpResponseBase, value: str, max_age: int | None) -> None:
+    settings = conf.get()
+    response.set_cookie(
+        settings.cookie_name,
+        value,
+        max_age=max_age,
+        domain=settings.cookie_domain,
+        secure=True,
+        httponly=True,
+        samesite=settings.cookie_samesite,  # type: ignore[arg-type]
+    )

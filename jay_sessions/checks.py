@@ -1,0 +1,115 @@
+"""System checks: what is wrong with the site's settings, and the line to type instead.
+
+E001 stands for `JAY_SESSIONS` itself, E002 to E019 for the names in it (the table `HINTS`); E020 and
+W1xx speak of the site around it.
+"""
+
+import difflib
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
+from django.db import router
+
+from . import conf
+from .models import TrackingSession
+
+HINTS: dict[str, tuple[str, str]] = {
+    conf.NAME: ("E001", "{}"),
+    "REQUIRE_SIGNED_TOKENS": ("E002", '{"REQUIRE_SIGNED_TOKENS": True}'),
+    "SESSION_LIFETIME": ("E003", '{"SESSION_LIFETIME": 30 * 24 * 60 * 60}'),
+    "SOURCE": ("E004", '{"SOURCE": "jay.api.playout.1.0.0"}'),
+    "PROVIDER_NAMES": ("E005", '{"PROVIDER_NAMES": {"nflx-*": "netflix"}}'),
+    "PROVIDER_RESOLVER": ("E006", '{"PROVIDER_RESOLVER": "mysite.playouts.provider_of"}'),
+    "COOKIE_NAME": ("E007", '{"COOKIE_NAME": "__Secure-jay_tracking"}'),
+    "COOKIE_SAMESITE": ("E008", '{"COOKIE_SAMESITE": "Lax"}'),
+    "COOKIE_DOMAIN": ("E009", '{"COOKIE_DOMAIN": "example.com"}'),
+    "ZEPHR": ("E010", '{"ZEPHR": {"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}}'),
+    "TENANT": ("E011", '{"ZEPHR": {"TENANT": "acme", …}}'),
+    "BASE_URL": ("E012", '{"ZEPHR": {"BASE_URL": "https://acme.api.zephr.com", …}}'),
+    "ACCESS_KEY": ("E013", '{"ZEPHR": {"ACCESS_KEY": os.environ["ZEPHR_ACCESS_KEY"], …}}'),
+    "SECRET_KEY": ("E014", '{"ZEPHR": {"SECRET_KEY": os.environ["ZEPHR_SECRET_KEY"], …}}'),
+    "TIMEOUT": ("E015", '{"ZEPHR": {"TIMEOUT": 8, …}}'),
+    "CONNECT_TIMEOUT": ("E016", '{"ZEPHR": {"CONNECT_TIMEOUT": 2, …}}'),
+    "CACHE_TIMEOUT": ("E017", '{"ZEPHR": {"CACHE_TIMEOUT": 30, …}}'),
+    "NOT_FOUND_CACHE_TIMEOUT": ("E018", '{"ZEPHR": {"NOT_FOUND_CACHE_TIMEOUT": 5, …}}'),
+}
+UNKNOWN_NAME = "E019"
+
+SQLITE_HINT = (
+    'DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", '
+    '"transaction_mode": "IMMEDIATE", "timeout": 20}'
+)
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Name everything that is wrong with `JAY_SESSIONS`."""
+    _, problems = conf.parse(getattr(settings, conf.NAME, {}))
+    return [_error(problem) for problem in problems]
+
+
+def _error(problem: conf.Problem) -> CheckMessage:
+    message = f"{conf.NAME}: {problem.name} {problem.message}."
+    if problem.name in HINTS:
+        number, example = HINTS[problem.name]
+        hint = f"Write, for example: {conf.NAME} = {example}"
+        return checks.Error(message, hint=hint, id=f"jay_sessions.{number}")
+    close = difflib.get_close_matches(problem.name.upper(), HINTS, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(HINTS))}."
+    return checks.Error(message, hint=hint, id=f"jay_sessions.{UNKNOWN_NAME}")
+
+
+@register()
+def check_time_zones(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse a site that stores local time: a session's start is a point in time."""
+    if settings.USE_TZ:
+        return []
+    message = "Sessions are stored with time zones, which USE_TZ = False switches off."
+    return [checks.Error(message, hint="Write: USE_TZ = True", id="jay_sessions.E020")]
+
+
+@register()
+def check_database(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of a database that is untested, and of an SQLite that loses or refuses writes."""
+    database = settings.DATABASES.get(router.db_for_write(TrackingSession), {})
+    vendor = str(database.get("ENGINE", "")).rpartition(".")[2]
+    if vendor in ("postgresql", "postgis"):
+        return []
+    if vendor not in ("sqlite3", "spatialite"):
+        return [
+            checks.Warning(
+                f"Sessions are stored with {database.get('ENGINE')}, which is untested.",
+                hint='Use "django.db.backends.postgresql", or "django.db.backends.sqlite3" to begin with.',
+                id="jay_sessions.W101",
+            )
+        ]
+    options = database.get("OPTIONS", {})
+    command = str(options.get("init_command", "")).lower().replace(" ", "")
+    if "journal_mode=wal" in command and options.get("transaction_mode") == "IMMEDIATE":
+        return []
+    return [
+        checks.Warning(
+            "SQLite is not set up for several writers: requests at the same time may be answered 503.",
+            hint=f"Write: {SQLITE_HINT}",
+            id="jay_sessions.W102",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
+    """Warn while anybody can make a token that GET takes for valid."""
+    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    if values.get("require_signed_tokens"):
+        return []
+    return [
+        checks.Warning(
+            "Tokens without a signature are accepted, so that anybody can make up a session that GET "
+            "reports as valid (though none that is stored).",
+            hint=f"Unless clients hold tokens of another issuer, write: {conf.NAME} = "
+            '{"REQUIRE_SIGNED_TOKENS": True}',
+            id="jay_sessions.W103",
+        )
+    ]

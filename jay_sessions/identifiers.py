@@ -1,0 +1,47 @@
+"""What a user id and a playout id may be, wherever they come from."""
+
+import re
+
+from .exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue
+
+MAX_LENGTH = 255
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def check_text(value: object, error: type[InvalidValue] = InvalidValue) -> str:
+    """Return `value` if it is a string of at most 255 characters that every part of the app can carry.
+
+    Raises `error` for another type, a control character (U+0000-001F, U+007F-009F), a lone
+    surrogate (no UTF-8 can hold it) and anything longer.
+    """
+    if not isinstance(value, str):
+        raise error("string_type", "Input should be a string.")
+    if len(value) > MAX_LENGTH:
+        raise error("string_too_long", f"String should have at most {MAX_LENGTH} characters.")
+    if _CONTROL.search(value):
+        raise error("string_control_character", "String should not contain control characters.")
+    if _SURROGATE.search(value):
+        raise error("string_unicode", "String should be valid Unicode.")
+    return value
+
+
+def clean_user_id(value: object) -> str | None:
+    """Return the user id without outer white space; None for None and for a blank one.
+
+    Raises InvalidUserId as `check_text` describes.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+    return check_text(value, InvalidUserId) or None
+
+
+def clean_playout_id(value: object) -> str:
+    """Return the playout id as it is. Raises InvalidPlayoutId as `check_text` describes."""
+    playout_id = check_text(value, InvalidPlayoutId)
+    if not playout_id:
+        raise InvalidPlayoutId("string_too_short", "String should have at least 1 character.")
+    return playout_id

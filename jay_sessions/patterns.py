@@ -1,0 +1,24 @@
+"""Patterns over playout ids: literal text in which `*` stands for any characters, also for none."""
+
+WILDCARD = "*"
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Say whether all of `text` fits `pattern`, upper and lower case told apart.
+
+    Takes time in proportion to both lengths, however many wildcards there are: between two
+    wildcards the first fit is as good as any later one.
+    """
+    first, *rest = pattern.split(WILDCARD)
+    if not rest:
+        return text == pattern
+    *middle, last = rest
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return position <= end

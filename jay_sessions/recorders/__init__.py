@@ -1,0 +1,1 @@
+"""How a started session becomes a row. Each module has `record(session)`."""

@@ -1,0 +1,13 @@
+"""The recorder that inserts in the request: one session, one row, one commit."""
+
+from ..models import TrackingSession
+from ..store import available
+
+
+def record(session: TrackingSession) -> None:
+    """Return once the row is committed (inside the caller's own transaction: once it is written).
+
+    Raises StoreUnavailable where it could not be; nothing is stored then.
+    """
+    with available():
+        session.save(force_insert=True)

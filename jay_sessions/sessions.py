@@ -1,0 +1,138 @@
+"""Start, read and end a tracking session: the only way to do any of it."""
+
+import dataclasses
+import datetime
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+
+from django.db import router, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from . import conf, providers, tokens
+from .exceptions import InvalidToken, InvalidUserId, NoSession
+from .identifiers import check_text, clean_playout_id, clean_user_id
+from .models import ApiKey, TrackingSession
+from .recorders import direct
+from .signals import session_ended, session_started
+from .store import available
+from .tokens import Token
+from .uuid7 import RANDOM_BITS, uuid7
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """A new session: `token` is what it says of itself, `encoded` the same as it travels."""
+
+    token: Token
+    encoded: str
+
+
+def provider_name(playout_id: str) -> str | None:
+    """Return the name of the playout's provider by the site's settings, or None."""
+    settings = conf.get()
+    name = providers.provider_name(playout_id, settings.provider_names, settings.provider_resolver)
+    return None if name is None else check_text(name)
+
+
+def expired_until(now: datetime.datetime) -> datetime.datetime | None:
+    """Return the time until which sessions that started are past their lifetime; None if they have none."""
+    lifetime = conf.get().session_lifetime
+    return None if lifetime is None else now - lifetime
+
+
+def start(playout_id: str, user_id: str | None = None, *, api_key: ApiKey | None = None) -> Started:
+    """Record a new session and return it.
+
+    When this returns, the session is committed (inside a transaction of the caller's: as durable as
+    that transaction). Raises InvalidPlayoutId, InvalidUserId, or StoreUnavailable where it could not
+    be recorded; `session_started` is sent after the commit.
+    """
+    settings = conf.get()
+    now = timezone.now()
+    session = TrackingSession(
+        session_id=uuid7(now, secrets.randbits(RANDOM_BITS)),
+        playout_id=clean_playout_id(playout_id),
+        provider_name=provider_name(playout_id),
+        user_id=clean_user_id(user_id),
+        source=settings.source,
+        started_at=now,
+        api_key=api_key,
+    )
+    token = Token(
+        session_id=str(session.session_id),
+        start_time=now,
+        source=session.source,
+        user_id=session.user_id,
+        provider_name=session.provider_name,
+        signed=True,
+    )
+    encoded = tokens.encode(token, settings.signing_keys[0])
+    if len(settings.cookie_name) + len(encoded) > tokens.MAX_LENGTH:
+        raise InvalidUserId("string_too_long", "The token would be too long for a cookie.")
+    direct.record(session)
+    _send(session_started, session)
+    return Started(token, encoded)
+
+
+def read(candidates: Iterable[str]) -> Token:
+    """Return the token of the first candidate that stands for a valid session.
+
+    Raises NoSession where none does, and StoreUnavailable where the database is needed and away.
+    """
+    settings = conf.get()
+    limit = expired_until(timezone.now())
+    for token in _readable(candidates):
+        if settings.require_signed_tokens and not token.signed:
+            continue
+        if limit is not None and token.start_time <= limit:
+            continue
+        if token.signed and _is_ended(token):
+            continue
+        return token
+    raise NoSession("No tracking session found or session data is invalid")
+
+
+def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:
+    """End the sessions of the rightly signed candidates; return how many were open until now.
+
+    `may_end` is asked with each session's playout id. Ending twice changes nothing. Raises
+    StoreUnavailable; `session_ended` is sent after the commit, once for each session.
+    """
+    ids = {uuid.UUID(token.session_id) for token in _readable(candidates) if token.signed}
+    now, count = timezone.now(), 0
+    if not ids:
+        return 0
+    with available():
+        for session in TrackingSession.objects.primary().open().filter(session_id__in=ids):
+            if not may_end(session.playout_id):
+                continue
+            still_open = TrackingSession.objects.open().filter(pk=session.pk)
+            if still_open.update(ended_at=now):
+                session.ended_at = now
+                count += 1
+                _send(session_ended, session)
+    return count
+
+
+def _readable(candidates: Iterable[str]) -> Iterator[Token]:
+    keys = conf.get().signing_keys
+    for candidate in candidates:
+        try:
+            yield tokens.decode(candidate, keys)
+        except InvalidToken:
+            continue
+
+
+def _is_ended(token: Token) -> bool:
+    with available():
+        row = TrackingSession.objects.primary().ended().filter(session_id=token.session_id)
+        return row.exists()
+
+
+def _send(signal: Signal, session: TrackingSession) -> None:
+    transaction.on_commit(
+        lambda: signal.send_robust(TrackingSession, session=session),
+        using=router.db_for_write(TrackingSession),
+    )

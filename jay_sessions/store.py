@@ -1,0 +1,26 @@
+"""The database as seen from here: there, or not."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from django.db import InterfaceError, InternalError, OperationalError
+
+from .exceptions import StoreUnavailable
+
+logger = logging.getLogger("jay_sessions")
+
+
+@contextlib.contextmanager
+def available() -> Iterator[None]:
+    """Turn "the database did not do it, and may later" into StoreUnavailable.
+
+    InternalError is among the causes because PostgreSQL answers a write with it while the server is
+    a standby. What is wrong with the query itself (a missing table, a value too long) passes
+    through: that is a fault, and waiting does not mend it.
+    """
+    try:
+        yield
+    except (InterfaceError, InternalError, OperationalError) as error:
+        logger.error("The database is unavailable: %s", str(error).strip())  # noqa: TRY400 (one line each)
+        raise StoreUnavailable("The database is unavailable.") from error

@@ -1,0 +1,33 @@
+"""UUIDs of version 7 (RFC 9562, section 5.7) whose time can be read back to the microsecond.
+
+The 12 bits of `rand_a` hold the fraction of the millisecond (section 6.2, method 3), so ids sort by
+time, and a range of times is a range of ids. The standard library has `uuid.uuid7` only from Python
+3.14 on, and that one cannot be told which time to carry.
+"""
+
+import datetime
+import uuid
+
+RANDOM_BITS = 62
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def uuid7(moment: datetime.datetime, random_bits: int) -> uuid.UUID:
+    """Return the id for an aware time, 1970 or later, and 62 random bits.
+
+    With `random_bits=0` it is the smallest id of that microsecond. Raises ValueError for an earlier
+    time and for more bits than fit.
+    """
+    ms, us = divmod((moment - _EPOCH) // _MICROSECOND, 1000)
+    if ms < 0 or not 0 <= random_bits < 1 << RANDOM_BITS:
+        raise ValueError("A time before 1970, or more than 62 random bits.")
+    return uuid.UUID(int=ms << 80 | 7 << 76 | ((us << 12) // 1000) << 64 | 2 << 62 | random_bits)
+
+
+def moment_of(value: uuid.UUID) -> datetime.datetime:
+    """Return the time, in UTC, that `uuid7` wrote into the id."""
+    ms, fraction = value.int >> 80, value.int >> 64 & 0xFFF
+    # Rounding up undoes the rounding down above: a step of the fraction is under a microsecond.
+    return _EPOCH + (ms * 1000 - (-fraction * 1000 >> 12)) * _MICROSECOND

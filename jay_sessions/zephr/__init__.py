@@ -1,0 +1,1 @@
+"""Sessions of Zephr, fetched from its Admin API: signature -> transport -> client -> gateway."""

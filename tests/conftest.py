@@ -1,0 +1,143 @@
+import base64
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import hypothesis
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
+from django.http import HttpResponse
+from django.test import Client
+
+from jay_sessions.models import ApiKey, Scope
+
+# Slow machines are no failures; a fixture that lasts for all examples of a test is meant to.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+hypothesis.settings.load_profile("suite")
+
+PLAYOUT = "netflix-de:s01e01"
+PATH = f"/playouts/{PLAYOUT}/tracking/session"
+COOKIE = "__Secure-jay_tracking"
+EXAMPLE_TOKEN = (
+    "eyJzZXNzaW9uX2lkIjoiZXhhbXBsZS1zZXNzaW9uLWlkLTEyMzQiLCJzdGFydF90aW1lIjoiMjAyNS0wMS0wMVQxMjow"
+    "MDowMC4wMDAwMDAiLCJzb3VyY2UiOiJqYXkuYXBpLnBsYXlvdXQuZXhhbXBsZSJ9"
+)
+
+
+def pytest_configure() -> None:
+    # What slows each test down and is not under test: slow password hashes, WhiteNoise's start-up scan.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def issue_key(db) -> Callable[..., str]:
+    """Issue an API key with the given fields; gives its text."""
+
+    def issue(name: str = "test", **fields: Any) -> str:
+        return ApiKey.objects.issue(name, **fields)[1]
+
+    return issue
+
+
+@pytest.fixture
+def key(issue_key) -> str:
+    """An API key for everything."""
+    return issue_key(scopes=Scope.values)
+
+
+@pytest.fixture
+def api(key) -> Client:
+    """A client that sends the key, and raises what Django would turn into a page."""
+    return Client(headers={"X-API-Key": key})
+
+
+@pytest.fixture
+def setting(settings) -> Callable[..., None]:
+    """Set names of JAY_SESSIONS for one test."""
+
+    def change(**values: Any) -> None:
+        settings.JAY_SESSIONS = {**settings.JAY_SESSIONS, **values}
+
+    return change
+
+
+def token_of(response: HttpResponse) -> str:
+    assert response.status_code == 200, response.content
+    return response["X-JAY-TRACKING"]
+
+
+def error_of(response: HttpResponse) -> tuple[int, int, Any]:
+    """Status, error.code and error.details of an answer that must be an error and nothing else."""
+    body = json.loads(response.content)
+    assert set(body) == {"error"}, body
+    assert set(body["error"]) == {"code", "message", "details"}, body
+    return response.status_code, body["error"]["code"], body["error"]["details"]
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a lane whose server is absent; where CI has set it up, that is a failure."""
+    if os.environ.get("JAY_TESTS_MUST_NOT_SKIP"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def unsigned(**changes: Any) -> str:
+    """A token as another issuer writes it; what is changed to `...` is left out."""
+    members = {
+        "session_id": "example-session-id-1234",
+        "start_time": "2025-01-01T12:00:00.000000",
+        "source": "jay.api.playout.example",
+        **changes,
+    }
+    members = {name: value for name, value in members.items() if value is not ...}
+    return base64.b64encode(json.dumps(members).encode()).decode()
+
+
+def members_of(encoded: str) -> dict[str, Any]:
+    """What a token of ours says, read as any client would."""
+    return json.loads(base64.b64decode(encoded, validate=True))
+
+
+@contextlib.contextmanager
+def store_down() -> Iterator[None]:
+    """Put a PostgreSQL that nobody listens for in the place of the database."""
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    healthy = connections[DEFAULT_DB_ALIAS]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = {"HOST": "127.0.0.1", "PORT": closed.getsockname()[1], "NAME": "nobody", "USER": "nobody"}
+        dead = {**healthy.settings_dict, **place, "PASSWORD": "", "OPTIONS": {}}
+        connections[DEFAULT_DB_ALIAS] = DatabaseWrapper(dead, DEFAULT_DB_ALIAS)
+        try:
+            yield
+        finally:
+            connections[DEFAULT_DB_ALIAS] = healthy
+
+
+@contextlib.contextmanager
+def sql_refused(part: str) -> Iterator[None]:
+    """Let the database be away for the statements that hold `part`, and only for them."""
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if part in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse):
+        yield

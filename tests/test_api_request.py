@@ -1,0 +1,90 @@
+"""Bodies as odd web servers and middleware hand them over."""
+
+import io
+
+import pytest
+
+from .conftest import PATH, error_of
+
+pytestmark = pytest.mark.django_db
+
+JSON = b'{"user_id": "ada"}'
+
+
+class BrokenOff(io.BytesIO):
+    def read(self, size=-1, /):
+        raise RuntimeError("a web server's own exception")
+
+
+def problem_of(response):
+    assert response.status_code == 422
+    [problem] = response.json()["detail"]
+    return problem["loc"], problem["type"]
+
+
+def post(api, body, **environ):
+    return api.generic("POST", PATH, body, **{"CONTENT_TYPE": "application/json", **environ})
+
+
+def test_a_chunked_body_under_a_server_that_does_not_decode_it_is_not_taken_for_empty(api):
+    response = post(api, b"", HTTP_TRANSFER_ENCODING="chunked")
+    assert problem_of(response) == (["body"], "body_unreadable")
+
+
+def test_a_body_without_any_length_is_read_where_the_server_ends_it(api):
+    environ = {"wsgi.input": io.BytesIO(JSON), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    assert post(api, b"", **environ).json()["data"]["userId"] == "ada"
+
+
+def test_a_body_that_breaks_off_is_no_fault_of_ours(api):
+    environ = {"wsgi.input": BrokenOff(), "wsgi.input_terminated": True}
+    assert problem_of(post(api, b"", **environ)) == (["body"], "body_incomplete")
+
+
+def test_a_body_that_is_shorter_than_announced_is_refused(api):
+    response = post(api, JSON, **{"wsgi.input": io.BytesIO(JSON), "CONTENT_LENGTH": "50"})
+    assert problem_of(response) == (["body"], "body_incomplete")
+
+
+def test_a_body_that_is_announced_as_too_long_is_not_read(api):
+    environ = {"wsgi.input": BrokenOff(), "CONTENT_LENGTH": "65537"}
+    assert error_of(post(api, b"", **environ)) == (413, 400, "BODY_TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    "body", [b"garbage", b"--b\r\n", b"--b\r\nContent-Disposition: form-data", b"--c--\r\n"]
+)
+def test_a_form_that_does_not_end_is_not_taken_for_empty(api, body):
+    response = post(api, body, CONTENT_TYPE="multipart/form-data; boundary=b")
+    assert problem_of(response) == (["body"], "multipart_invalid")
+
+
+@pytest.mark.parametrize("length", ["abc", "-1"])
+def test_a_length_that_is_none_is_no_fault_of_ours(api, length):
+    assert post(api, b"", CONTENT_LENGTH=length).status_code == 200
+
+
+@pytest.mark.parametrize("attribute", ["body", "POST"])
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=b"])
+def test_a_middleware_may_have_read_the_body(api, settings, attribute, content_type):
+    settings.MIDDLEWARE = [f"tests.test_api_request.reads_{attribute}", *settings.MIDDLEWARE]
+    form = b'--b\r\nContent-Disposition: form-data; name="user_id"\r\n\r\nada\r\n--b--\r\n'
+    body = JSON if content_type == "application/json" else form
+    response = api.generic("POST", PATH, body, content_type)
+    assert response.json()["data"]["userId"] == "ada"
+
+
+def reads_body(get_response):
+    def middleware(request):
+        assert request.body
+        return get_response(request)
+
+    return middleware
+
+
+def reads_POST(get_response):
+    def middleware(request):
+        assert request.POST is not None
+        return get_response(request)
+
+    return middleware
