@@ -1,0 +1,6 @@
+"""The app in Django's admin."""
+
+from .api_keys import ApiKeyAdmin
+from .sessions import TrackingSessionAdmin
+
+__all__ = ["ApiKeyAdmin", "TrackingSessionAdmin"]

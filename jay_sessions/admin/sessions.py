@@ -1,0 +1,92 @@
+"""Tracking sessions in the admin: a list to search and filter, a page to read, nothing to change."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from .. import sessions
+from ..models import TrackingSession
+from .filters import PeriodFilter, ProviderFilter, SourceFilter, StateFilter, UserFilter
+from .zephr import ZephrLookupView, may_look_up
+
+
+@admin.register(TrackingSession)
+class TrackingSessionAdmin(admin.ModelAdmin):
+    list_display = ("started", "playout_id", "provider_name", "user_id", "state", "short_id", "api_key")
+    list_filter = (PeriodFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
+    list_select_related: ClassVar = ["api_key"]
+    list_per_page = 50
+    list_max_show_all = 200
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table
+    ordering = ("-session_id",)
+    sortable_by = ("started",)
+    search_fields = ("session_id", "user_id", "playout_id")
+    search_help_text = _("A session id, user id or playout, in full.")
+    fields: ClassVar = [
+        "session_id",
+        "started_at",
+        "ended_at",
+        "state",
+        "playout_id",
+        "provider_name",
+        "user_id",
+        "source",
+        "api_key",
+    ]
+    change_list_template = "admin/jay_sessions/trackingsession/change_list.html"
+
+    @admin.display(description=_("started"), ordering="session_id")
+    def started(self, session: TrackingSession) -> Any:
+        """Return the start, sorted by the id that carries it and has the index."""
+        return session.started_at
+
+    @admin.display(description=_("session id"))
+    def short_id(self, session: TrackingSession) -> str:
+        text = str(session.session_id)
+        return format_html('<span title="{}">{}\u2060…\u2060{}</span>', text, text[:8], text[-8:])
+
+    @admin.display(description=_("state"))
+    def state(self, session: TrackingSession) -> Any:
+        if session.ended_at is not None:
+            return _("ended")
+        limit = sessions.expired_until(timezone.now())
+        return _("expired") if limit is not None and session.started_at <= limit else _("active")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: TrackingSession | None = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[TrackingSession], search_term: str
+    ) -> tuple[QuerySet[TrackingSession], bool]:
+        """Match whole values: each is one look-up in an index, where a part of a value would be a scan."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(user_id=term) | Q(playout_id=term)
+        try:
+            found |= Q(session_id=uuid.UUID(term))
+        except ValueError:
+            pass
+        return queryset.filter(found), False
+
+    def get_urls(self) -> list[URLPattern]:
+        lookup = ZephrLookupView.as_view(model_admin=self)
+        name = "jay_sessions_zephr_lookup"
+        return [path("zephr/", self.admin_site.admin_view(lookup), name=name), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"may_look_up_zephr": may_look_up(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
