@@ -1,4 +1,4 @@
-# make test sets up what it needs first; make install is the set-up alone.
+# make demo, make test: each sets up what it needs first. make install is the set-up alone.
 
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(PYTHONS); do \
@@ -6,9 +6,10 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help install test
+.PHONY: help install demo test
 
 help:
+	@echo "make demo     the example site with demo data on http://127.0.0.1:$${PORT:-8000}/, until Ctrl-C"
 	@echo "make test     the tests"
 	@echo "make install  only the set-up, in $(VENV)"
 
@@ -19,6 +20,9 @@ $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
+
+demo: install
+	@$(VENV)/bin/python manage.py demo
 
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)

@@ -1,0 +1,105 @@
+"""What the demo needs beside the site itself: an operator, API keys and some weeks of sessions."""
+
+import dataclasses
+import datetime
+import json
+import os
+import random
+import secrets
+from pathlib import Path
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from jay_sessions import sessions
+from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.uuid7 import RANDOM_BITS, uuid7
+
+OPERATOR = "demo"
+WEEKS = 6
+PLAYOUTS = {
+    "netflix-de:the-crown-s01e01": 9,
+    "netflix-de:dark-s02e03": 6,
+    "disney-de:frozen-2": 5,
+    "zdf:heute-journal": 4,
+    "arte:cities-by-night": 2,
+    "550e8400-e29b-41d4-a716-446655440000": 1,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the demo prints; kept in a file, since the site itself stores only hashes of it."""
+
+    password: str
+    tracking_key: str
+    zephr_key: str
+
+
+def prepare(state: Path) -> Credentials:
+    """Return the credentials of earlier runs, or new ones where `state` has none that still work."""
+    try:
+        credentials = Credentials(**json.loads(state.read_text()))
+    except (OSError, ValueError, TypeError):
+        credentials = Credentials(secrets.token_urlsafe(9), "", "")
+    credentials = dataclasses.replace(
+        credentials,
+        tracking_key=_key("demo tracking", Scope.TRACKING, credentials.tracking_key),
+        zephr_key=_key("demo zephr", Scope.ZEPHR, credentials.zephr_key),
+    )
+    _operator(credentials.password)
+    state.parent.mkdir(exist_ok=True)
+    descriptor = os.open(state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(dataclasses.asdict(credentials), file)
+    return credentials
+
+
+def _key(name: str, scope: Scope, text: str) -> str:
+    found = ApiKey.objects.find(text)
+    if found is not None and found.is_live(timezone.now()):
+        return text
+    ApiKey.objects.filter(name=name).revoke()
+    return ApiKey.objects.issue(name, scopes=[scope.value])[1]
+
+
+def _operator(password: str) -> None:
+    users = get_user_model()._default_manager
+    operator, _ = users.get_or_create(
+        username=OPERATOR, defaults={"is_staff": True, "is_superuser": True, "is_active": True}
+    )
+    if not operator.check_password(password):
+        operator.set_password(password)
+        operator.save(update_fields=["password"])
+
+
+def fill(now: datetime.datetime) -> int:
+    """Store some weeks of plausible sessions before `now`, unless there are any; return how many."""
+    if TrackingSession.objects.exists():
+        return 0
+    rng = random.Random(2025)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = [
+        _session(rng, today - datetime.timedelta(days=day), now)
+        for day in range(7 * WEEKS)
+        for _ in range(rng.randint(70, 110) + (50 if (now.weekday() - day) % 7 in (4, 5) else 0))
+    ]
+    rows = [row for row in rows if row.started_at < now]
+    TrackingSession.objects.bulk_create(rows, batch_size=500)
+    return len(rows)
+
+
+def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.datetime) -> TrackingSession:
+    # Most people watch in the evening: the hours crowd around half past eight.
+    started = midnight + datetime.timedelta(hours=rng.gauss(20.5, 3.5) % 24)
+    ended = started + datetime.timedelta(minutes=rng.expovariate(1 / 40))
+    playout = rng.choices(list(PLAYOUTS), list(PLAYOUTS.values()))[0]
+    return TrackingSession(
+        session_id=uuid7(started, rng.getrandbits(RANDOM_BITS)),
+        playout_id=playout,
+        provider_name=sessions.provider_name(playout),
+        user_id=f"user-{1 + int(600 * rng.random() ** 2):04d}" if rng.random() < 0.7 else None,
+        source="jay.api.playout.1.0.0",
+        started_at=started,
+        ended_at=ended if rng.random() < 0.4 and ended < now else None,
+    )

@@ -1,0 +1,123 @@
+"""The example site under a real web server, with a database of its own.
+
+An SQLite file; where `DATABASE_URL` names a PostgreSQL server, a database on that.
+"""
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import secrets
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+ROOT = Path(__file__).parent.parent
+
+COMMANDS = {
+    "granian": [
+        "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2",
+        "--blocking-threads", "4", "--workers-kill-timeout", "5", "--log-level", "warning",
+        "project.wsgi:application",
+    ],
+    "gunicorn": [
+        "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "4",
+        "--log-level", "warning", "project.wsgi:application",
+    ],
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A running site: where it listens, a key for everything, and its database."""
+
+    port: int
+    key: str
+    database_url: str
+
+    def rows(self) -> int:
+        url = self.database_url
+        is_file = url.startswith("sqlite")
+        connection = sqlite3.connect(urlsplit(url).path) if is_file else psycopg.connect(url)
+        with contextlib.closing(connection):
+            return connection.execute("SELECT count(*) FROM jay_tracking_session").fetchone()[0]
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def raw(self, request: bytes, *, half_close: bool = False) -> bytes:
+        """Send bytes as they are, and no more if `half_close`; return all until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(request)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+            return answer
+
+
+def manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def new_database(directory: Path) -> Iterator[str]:
+    """Give the URL of an empty database that goes away with the block."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield f"sqlite:///{directory / 'site.sqlite3'}"
+        return
+    name = f"jay_sessions_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextlib.contextmanager
+def running(name: str, directory: Path) -> Iterator[Server]:
+    """Migrate a new database, make a key, and serve the site until the block ends."""
+    with new_database(directory) as database_url, serving(name, directory, database_url) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(name: str, directory: Path, database_url: str) -> Iterator[Server]:
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    manage(environment, "migrate", "--verbosity", "0")
+    scopes = [word for scope in ("tracking", "analytics", "zephr") for word in ("--scope", scope)]
+    key = manage(environment, "jay_create_api_key", "test", *scopes)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", *(word.format(port=port) for word in COMMANDS[name])]
+    log = (directory / "server.log").open("wb")
+    with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
+        try:
+            server = Server(port, key, database_url)
+            _wait_for(server, process)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_for(server: Server, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), contextlib.closing(server.connect()) as connection:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            return
+        time.sleep(0.1)
+    raise AssertionError("The server did not start.")
