@@ -1,6 +1,6 @@
 """System checks: what is wrong with the site's settings, and the line to type instead.
 
-E001 stands for `JAY_SESSIONS` itself, E002 to E019 for the names in it (the table `HINTS`); E020 and
+E001 stands for `JAY_SESSIONS` itself, the numbers in the table `HINTS` for the names in it; E020 and
 W1xx speak of the site around it.
 """
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.checks import CheckMessage, Tags, register
 from django.db import router
 
@@ -25,6 +26,8 @@ HINTS: dict[str, tuple[str, str]] = {
     "COOKIE_NAME": ("E007", '{"COOKIE_NAME": "__Secure-jay_tracking"}'),
     "COOKIE_SAMESITE": ("E008", '{"COOKIE_SAMESITE": "Lax"}'),
     "COOKIE_DOMAIN": ("E009", '{"COOKIE_DOMAIN": "example.com"}'),
+    "THROTTLE_RATES": ("E021", '{"THROTTLE_RATES": {"key": "6000/min", "anonymous": "60/min"}}'),
+    "NUM_PROXIES": ("E022", '{"NUM_PROXIES": 1}'),
     "ZEPHR": ("E010", '{"ZEPHR": {"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}}'),
     "TENANT": ("E011", '{"ZEPHR": {"TENANT": "acme", …}}'),
     "BASE_URL": ("E012", '{"ZEPHR": {"BASE_URL": "https://acme.api.zephr.com", …}}'),
@@ -94,6 +97,23 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
             "SQLite is not set up for several writers: requests at the same time may be answered 503.",
             hint=f"Write: {SQLITE_HINT}",
             id="jay_sessions.W102",
+        )
+    ]
+
+
+@register(Tags.caches)
+def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where requests are counted in a cache that several processes do not share, or not exactly."""
+    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    backend = settings.CACHES[DEFAULT_CACHE_ALIAS].get("BACKEND", "")
+    if not values.get("throttle_rates") or "redis" in backend.lower() or "memcached" in backend.lower():
+        return []
+    return [
+        checks.Warning(
+            f"THROTTLE_RATES are counted in {backend}: several processes do not count together exactly.",
+            hint='Write: CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", '
+            '"LOCATION": "redis://127.0.0.1:6379"}}',
+            id="jay_sessions.W104",
         )
     ]
 

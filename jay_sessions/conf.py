@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 from . import providers, tokens
 from .exceptions import InvalidValue
 from .identifiers import check_text
+from .rates import Rate
 
 NAME = "JAY_SESSIONS"
 
@@ -32,6 +33,9 @@ _BASE_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})
 _TENANT = re.compile(r"[A-Za-z0-9-]{1,63}")
 _ACCESS_KEY = re.compile(r"[!-9;-~]+")
 _SAME_SITE = ("Lax", "Strict", "None")
+
+THROTTLES = ("key", "anonymous")
+"""What can be throttled: requests with a valid key, by key; all others, by address."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Settings:
     cookie_name: str = "__Secure-jay_tracking"
     cookie_samesite: str = "Lax"
     cookie_domain: str | None = None
+    throttle_rates: Mapping[str, Rate] = dataclasses.field(default_factory=dict)
+    num_proxies: int = 0
     zephr: ZephrSettings | None = None
 
 
@@ -154,6 +160,22 @@ def _cookie_domain(value: Any) -> str | None:
     return value
 
 
+def _throttle_rates(value: Any) -> dict[str, Rate]:
+    wrong = f'must be a dict with rates such as "100/min" for {" and ".join(THROTTLES)}'
+    if not isinstance(value, Mapping) or not set(value) <= set(THROTTLES):
+        raise ValueError(wrong)
+    try:
+        return {name: Rate.parse(rate) for name, rate in value.items() if rate is not None}
+    except (TypeError, ValueError) as error:
+        raise ValueError(wrong) from error
+
+
+def _num_proxies(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+        raise ValueError("must be the number of proxies in front of the site, 0 for none")
+    return value
+
+
 def _tenant(value: Any) -> str:
     if not isinstance(value, str) or not _TENANT.fullmatch(value):
         raise ValueError('must be the tenant\'s name, as in "https://<tenant>.api.zephr.com"')
@@ -206,6 +228,8 @@ PARSERS: dict[str, Parser] = {
     "COOKIE_NAME": _cookie_name,
     "COOKIE_SAMESITE": _cookie_samesite,
     "COOKIE_DOMAIN": _cookie_domain,
+    "THROTTLE_RATES": _throttle_rates,
+    "NUM_PROXIES": _num_proxies,
 }
 
 

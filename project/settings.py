@@ -110,6 +110,11 @@ LOGGING = {
 JAY_SESSIONS: dict[str, Any] = {
     "REQUIRE_SIGNED_TOKENS": env.bool("JAY_REQUIRE_SIGNED_TOKENS", False),
     "SESSION_LIFETIME": env.int("JAY_SESSION_LIFETIME", None),
+    "THROTTLE_RATES": {
+        "key": env.str("JAY_THROTTLE_KEY", None),
+        "anonymous": env.str("JAY_THROTTLE_ANONYMOUS", None),
+    },
+    "NUM_PROXIES": env.int("JAY_NUM_PROXIES", 0),
     "ZEPHR": {},
 }
 if zephr_base_url := env.str("ZEPHR_BASE_URL", ""):

@@ -31,11 +31,13 @@ def uses(*packages: str) -> frozenset[str]:
 RULES = {
     # Pure: no Django.
     "": Rule(0),
+    "addresses": Rule(0),
     "api_keys": Rule(0),
     "exceptions": Rule(0),
     "identifiers": Rule(0),
     "patterns": Rule(0),
     "providers": Rule(0),
+    "rates": Rule(0),
     "tokens": Rule(0),
     "uuid7": Rule(0),
     "zephr": Rule(0, never=("sessions",)),
@@ -51,6 +53,7 @@ RULES = {
     "carriers": Rule(2, uses("django")),
     "recorders": Rule(2, uses("django")),
     "sessions": Rule(2, uses("django"), never=("zephr",)),
+    "throttles": Rule(2, uses("django")),
     "zephr.gateway": Rule(2, uses("django"), never=("sessions",)),
     # What the world sees.
     "admin": Rule(3, uses("django")),

@@ -34,7 +34,8 @@ def test_the_settings_are_all_there_and_as_they_stand_they_are_valid(settings, m
     assert set(shown) == {*conf.PARSERS, "ZEPHR"}
     assert {*shown["ZEPHR"], "BASE_URL"} == set(conf.ZEPHR_PARSERS)
     settings.JAY_SESSIONS = shown
-    assert not [found for found in checks.run_checks() if found.id.startswith("jay_sessions.")]
+    found = {check.id for check in checks.run_checks() if check.id.startswith("jay_sessions.")}
+    assert found <= {"jay_sessions.W104"}  # the cache of the tests counts in one process alone
 
 
 @pytest.mark.parametrize("name", ["SOURCE", "COOKIE_NAME", "COOKIE_SAMESITE", "COOKIE_DOMAIN"])

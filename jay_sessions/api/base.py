@@ -5,7 +5,7 @@ from typing import Any, ClassVar, cast
 
 from django.db import connections, transaction
 from django.http import HttpRequest
-from rest_framework.exceptions import NotAcceptable
+from rest_framework.exceptions import AuthenticationFailed, NotAcceptable, Throttled
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -21,6 +21,7 @@ from .errors import BadParameter, exception_handler
 from .parsers import StrictFormParser, StrictJSONParser, StrictMultiPartParser
 from .permissions import HasScope
 from .request import BoundedRequest, raw_path
+from .throttling import AddressThrottle, ApiKeyThrottle
 
 API_VERSION = "2025-09-02"
 VERSION_HEADER = "X-API-Version"
@@ -66,7 +67,7 @@ class JayView(APIView):
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasScope]
-    throttle_classes = []
+    throttle_classes = [ApiKeyThrottle]
     parser_classes = [StrictJSONParser, StrictFormParser, StrictMultiPartParser]
     renderer_classes = [AsciiJSONRenderer]
     content_negotiation_class = AlwaysJSON
@@ -99,9 +100,19 @@ class JayView(APIView):
         """Check in the contract's order; OPTIONS needs no key."""
         request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)
         if request.method != "OPTIONS":
-            self.perform_authentication(request)
+            try:
+                self.perform_authentication(request)
+            except AuthenticationFailed:
+                self.check_anonymous_throttle(request)
+                raise
             self.check_permissions(request)
             self.check_throttles(request)
+
+    def check_anonymous_throttle(self, request: Request) -> None:
+        """Raise Throttled for an address that has sent too many requests without a valid key."""
+        throttle = AddressThrottle()
+        if not throttle.allow_request(request, self):
+            raise Throttled(throttle.wait())
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

@@ -56,6 +56,7 @@ TABLE: dict[type[Exception], Answer] = {
     drf.NotAcceptable: Answer(406, 406, "This X-API-Version is not served.", "UNSUPPORTED_VERSION"),
     drf.AuthenticationFailed: Answer(401, 401, "A valid API key is required in X-API-Key."),
     drf.PermissionDenied: Answer(403, 403, "This API key may not do that."),
+    drf.Throttled: Answer(429, 503, "Too many requests; try again later.", "RATE_LIMITED", retry=True),
     drf.MethodNotAllowed: Answer(
         405, 405, "This method is not allowed here; see Allow.", "METHOD_NOT_ALLOWED"
     ),
@@ -104,6 +105,8 @@ def _headers(exc: Exception, answer: Answer, context: dict[str, Any]) -> dict[st
         return {"WWW-Authenticate": getattr(exc, "auth_header", "")}
     if isinstance(exc, drf.MethodNotAllowed):
         return {"Allow": ", ".join(context["view"].allowed_methods)}
+    if isinstance(exc, drf.Throttled):
+        return {"Retry-After": str(exc.wait)}  # type: ignore[attr-defined]
     if answer.retry:
         return {"Retry-After": str(getattr(exc, "retry_after", None) or RETRY_AFTER)}
     return {}
