@@ -9,8 +9,14 @@ HEADER = "X-JAY-TRACKING"
 
 
 def received(request: HttpRequest) -> list[str]:
-    """Return what the request carries as tokens, unread: the cookie's first, then the header's."""
-    found = (request.COOKIES.get(conf.get().cookie_name), request.headers.get(HEADER))
+    """Return what the request carries as tokens, unread: the cookies' first, then the header's.
+
+    Of cookies with the same name, which differ in domain or path, `request.COOKIES` has only one.
+    """
+    pairs = (part.partition("=") for part in request.META.get("HTTP_COOKIE", "").split(";"))
+    name = conf.get().cookie_name
+    found = [value.strip() for key, _, value in pairs if key.strip() == name]
+    found.append(request.META.get("HTTP_X_JAY_TRACKING", "").strip())
     return [text for text in found if text]
 
 

@@ -90,11 +90,14 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
         ]
     options = database.get("OPTIONS", {})
     command = str(options.get("init_command", "")).lower().replace(" ", "")
-    if "journal_mode=wal" in command and options.get("transaction_mode") == "IMMEDIATE":
+    unsafe = "synchronous=off" in command or "synchronous=0" in command
+    immediate = str(options.get("transaction_mode")).upper() == "IMMEDIATE"
+    if "journal_mode=wal" in command and immediate and not unsafe:
         return []
     return [
         checks.Warning(
-            "SQLite is not set up for several writers: requests at the same time may be answered 503.",
+            "SQLite is not set up for several writers and commits that last: requests at the same time may "
+            "be answered 503.",
             hint=f"Write: {SQLITE_HINT}",
             id="jay_sessions.W102",
         )

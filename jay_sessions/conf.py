@@ -7,6 +7,7 @@ Every name that can stand in it is a row of `PARSERS` (or, inside `ZEPHR`, of `Z
 import dataclasses
 import datetime
 import functools
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -28,10 +29,26 @@ NAME = "JAY_SESSIONS"
 Parser = Callable[[Any], Any]
 
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+# The names of a cookie's attributes, which Python's http.cookies takes for no cookie's name.
+_COOKIE_WORDS = frozenset(
+    [
+        "comment",
+        "domain",
+        "expires",
+        "httponly",
+        "max-age",
+        "partitioned",
+        "path",
+        "samesite",
+        "secure",
+        "version",
+    ]
+)
 _COOKIE_DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-_BASE_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?")
+_BASE_URL = re.compile(r"https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?")
 _TENANT = re.compile(r"[A-Za-z0-9-]{1,63}")
 _ACCESS_KEY = re.compile(r"[!-9;-~]+")
+_MAX_JSON = 1300
 _SAME_SITE = ("Lax", "Strict", "None")
 
 THROTTLES = ("key", "anonymous")
@@ -93,12 +110,14 @@ def _text(value: Any) -> str:
         raise ValueError(f"must be a short string ({error.message})") from error
     if not text.strip():
         raise ValueError("must not be blank")
+    if len(json.dumps(text)) > _MAX_JSON:
+        raise ValueError("must be short enough for a cookie: characters beyond ASCII take 6 or 12 places")
     return text
 
 
 def _seconds(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0 < value <= 10**9:
+    if not number or not 0 < value <= 10**9 or not math.isfinite(value):
         raise ValueError("must be a number of seconds above 0")
     return float(value)
 
@@ -143,7 +162,7 @@ def _provider_resolver(value: Any) -> providers.Resolver | None:
 
 
 def _cookie_name(value: Any) -> str:
-    if not isinstance(value, str) or not _COOKIE_NAME.fullmatch(value):
+    if not isinstance(value, str) or not _COOKIE_NAME.fullmatch(value) or value.lower() in _COOKIE_WORDS:
         raise ValueError("must be a cookie name: up to 128 letters, digits and !#$%&'*+-.^_`|~")
     return value
 

@@ -5,13 +5,15 @@ import hmac
 from typing import Any, ClassVar, Self, cast
 
 from django.core.exceptions import ValidationError
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys, patterns
 from .exceptions import InvalidValue
 from .identifiers import MAX_LENGTH, check_text
+from .store import without_waiting
 from .uuid7 import uuid7
 
 LAST_USE_PRECISION = datetime.timedelta(minutes=1)
@@ -168,10 +170,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Return the same from the database that is written to: a replica may lag behind."""
         return self.using(router.db_for_write(self.model))
 
-    def live(self, now: datetime.datetime) -> Self:
-        """Keep the keys that are neither revoked nor expired."""
-        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
-
+    @sensitive_variables("text")
     def issue(self, name: str, **fields: Any) -> tuple["ApiKey", str]:
         """Create a key; return it with its text, which cannot be had again.
 
@@ -184,6 +183,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         key.save(force_insert=True)
         return key, text
 
+    @sensitive_variables("text")
     def find(self, text: str) -> "ApiKey | None":
         """Return the key with this text, revoked or not; None where there is none."""
         if not api_keys.has_form(text):
@@ -197,11 +197,23 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(revoked_at=None).update(revoked_at=timezone.now())
 
     def note_use(self, key: "ApiKey", now: datetime.datetime) -> None:
-        """Remember that the key was used; at most one write a minute, whoever else notes it too."""
+        """Remember that the key was used; at most one write a minute, whoever else notes it too.
+
+        Waits for no lock: where somebody else holds the row, or with SQLite the file, nothing is
+        noted until the next use.
+        """
         stale = now - LAST_USE_PRECISION
-        if key.last_used_at is None or key.last_used_at <= stale:
-            unnoted = models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale)
-            self.filter(unnoted, pk=key.pk).update(last_used_at=now)
+        if key.last_used_at is not None and key.last_used_at > stale:
+            return
+        alias = router.db_for_write(self.model)
+        unnoted = self.using(alias).filter(
+            models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale), pk=key.pk
+        )
+        with without_waiting(alias), transaction.atomic(alias):
+            if connections[alias].features.has_select_for_update_skip_locked:
+                unnoted = unnoted.select_for_update(skip_locked=True)
+            if unnoted.values_list("pk", flat=True).first() is not None:
+                self.using(alias).filter(pk=key.pk).update(last_used_at=now)
 
 
 class ApiKey(models.Model):

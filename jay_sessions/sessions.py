@@ -26,14 +26,14 @@ class Started:
     """A new session: `token` is what it says of itself, `encoded` the same as it travels."""
 
     token: Token
-    encoded: str
+    encoded: str = dataclasses.field(repr=False)
 
 
 def provider_name(playout_id: str) -> str | None:
     """Return the name of the playout's provider by the site's settings, or None."""
     settings = conf.get()
     name = providers.provider_name(playout_id, settings.provider_names, settings.provider_resolver)
-    return None if name is None else check_text(name)
+    return check_text(name) if name else None
 
 
 def expired_until(now: datetime.datetime) -> datetime.datetime | None:
@@ -58,7 +58,7 @@ def start(playout_id: str, user_id: str | None = None, *, api_key: ApiKey | None
         user_id=clean_user_id(user_id),
         source=settings.source,
         started_at=now,
-        api_key=api_key,
+        api_key_id=None if api_key is None else api_key.pk,
     )
     token = Token(
         session_id=str(session.session_id),

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from .exceptions import StoreUnavailable
 
@@ -24,3 +24,22 @@ def available() -> Iterator[None]:
     except (InterfaceError, InternalError, OperationalError) as error:
         logger.error("The database is unavailable: %s", str(error).strip())  # noqa: TRY400 (one line each)
         raise StoreUnavailable("The database is unavailable.") from error
+
+
+@contextlib.contextmanager
+def without_waiting(alias: str) -> Iterator[None]:
+    """Let SQLite fail at once in the block where another connection writes, instead of waiting.
+
+    OperationalError is raised then. Other databases go on as they are.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        [(patience,)] = cursor.execute("PRAGMA busy_timeout").fetchall()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")

@@ -45,7 +45,7 @@ def format_time(value: datetime.datetime) -> str:
 def signing_key(secret: str | bytes) -> bytes:
     """Derive the key that signs tokens, so that a token's signature serves no other purpose."""
     if isinstance(secret, str):
-        secret = secret.encode()
+        secret = secret.encode("utf-8", "surrogatepass")
     return hmac.digest(secret, b"jay_sessions.tokens", "sha256")
 
 

@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from jay_sessions import sessions
@@ -16,6 +17,7 @@ from jay_sessions.models import ApiKey, Scope, TrackingSession
 from jay_sessions.uuid7 import RANDOM_BITS, uuid7
 
 OPERATOR = "demo"
+MADE_HERE = "(made by the demo)"
 WEEKS = 6
 PLAYOUTS = {
     "netflix-de:the-crown-s01e01": 9,
@@ -66,8 +68,10 @@ def _key(name: str, scope: Scope, text: str) -> str:
 def _operator(password: str) -> None:
     users = get_user_model()._default_manager
     operator, _ = users.get_or_create(
-        username=OPERATOR, defaults={"is_staff": True, "is_superuser": True, "is_active": True}
+        username=OPERATOR, defaults={"is_staff": True, "is_superuser": True, "last_name": MADE_HERE}
     )
+    if operator.last_name != MADE_HERE:
+        raise CommandError(f"There is a user {OPERATOR} already, whose password the demo leaves alone.")
     if not operator.check_password(password):
         operator.set_password(password)
         operator.save(update_fields=["password"])

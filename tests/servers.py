@@ -64,6 +64,11 @@ class Server:
             return answer
 
 
+def example_site(database_url: str) -> dict[str, str]:
+    """The environment of the example site as somebody runs it, not with the settings of the tests."""
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": database_url}
+
+
 def manage(environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
@@ -93,7 +98,7 @@ def running(name: str, directory: Path) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def serving(name: str, directory: Path, database_url: str) -> Iterator[Server]:
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = example_site(database_url)
     manage(environment, "migrate", "--verbosity", "0")
     scopes = [word for scope in ("tracking", "analytics", "zephr") for word in ("--scope", scope)]
     key = manage(environment, "jay_create_api_key", "test", *scopes)
@@ -105,14 +110,15 @@ def serving(name: str, directory: Path, database_url: str) -> Iterator[Server]:
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         try:
             server = Server(port, key, database_url)
-            _wait_for(server, process)
+            wait_for(server, process)
             yield server
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait_for(server: Server, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(server: Server, process: "subprocess.Popen[bytes]") -> None:
+    """Return once the site answers; raises AssertionError where it does not, or ended instead."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), contextlib.closing(server.connect()) as connection:

@@ -128,3 +128,19 @@ def test_permissions_decide_who_creates_and_who_revokes(issue_key):
     assert create(client).status_code == 403
     client.post(LIST, {"action": "revoke", "_selected_action": [str(ApiKey.objects.get().pk)]})
     assert ApiKey.objects.get().revoked_at is None
+
+
+def test_editing_a_key_does_not_bring_back_what_was_revoked_meanwhile(admin_client, issue_key, monkeypatch):
+    issue_key("partner")
+    key = ApiKey.objects.get()
+    clean = ApiKey.full_clean
+
+    def revoked_meanwhile(self, *args, **kwargs):
+        ApiKey.objects.revoke()
+        clean(self, *args, **kwargs)
+
+    monkeypatch.setattr(ApiKey, "full_clean", revoked_meanwhile)
+    form = {**FORM, "name": "renamed"}
+    assert admin_client.post(f"{LIST}{key.pk}/change/", form).status_code == 302
+    assert ApiKey.objects.get().name == "renamed"
+    assert ApiKey.objects.get().revoked_at is not None

@@ -240,7 +240,11 @@ def test_a_body_of_another_type_or_of_none_is_not_read(api, content_type):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("parameter", ["x*=no-such''%41", "x=" + "y" * 20_000], ids=["charset", "long"])
+@pytest.mark.parametrize(
+    "parameter",
+    ["x*=no-such''%41", "x=" + "y" * 20_000, "charset*=utf-8''%00", "x*0=a; x*=c", "charset=nonsense"],
+    ids=["charset", "long", "nul", "continuations", "unknown"],
+)
 def test_a_type_whose_parameters_are_broken_is_no_fault_of_ours(api, method, parameter):
     response = api.generic(
         method, PATH, b"{}", f"application/json; {parameter}", headers={"X-JAY-TRACKING": EXAMPLE_TOKEN}

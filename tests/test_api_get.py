@@ -344,3 +344,17 @@ def test_a_playout_that_cannot_be_is_refused_by_every_verb(api, quoted, method):
         assert problems[0]["loc"] == ["path", "playout_id"]
     assert not TrackingSession.objects.exists()
     assert not response.cookies
+
+
+@pytest.mark.parametrize("cookies", ["{name}=nonsense; {name}={token}", '{name}={token};{name}="x"; a=b'])
+def test_of_two_cookies_with_the_name_the_valid_one_is_used(api, cookies):
+    token = token_of(api.post(PATH))
+    api.cookies.clear()
+    assert api.get(PATH, HTTP_COOKIE=cookies.format(name=COOKIE, token=token)).status_code == 200
+
+
+def test_each_of_two_cookies_with_the_name_is_ended(api):
+    tokens = [token_of(api.post(PATH)) for _ in range(2)]
+    api.cookies.clear()
+    assert api.delete(PATH, HTTP_COOKIE="; ".join(f"{COOKIE}={token}" for token in tokens)).status_code == 200
+    assert TrackingSession.objects.ended().count() == 2

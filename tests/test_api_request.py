@@ -1,10 +1,12 @@
 """Bodies as odd web servers and middleware hand them over."""
 
 import io
+import sys
 
 import pytest
+from django.test import Client
 
-from .conftest import PATH, error_of
+from .conftest import COOKIE, EXAMPLE_TOKEN, PATH, error_of
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +90,50 @@ def reads_POST(get_response):
         return get_response(request)
 
     return middleware
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Disposition: form-data; name*0=a; name*=c",
+        b"Content-Disposition: form-data; name=user_id\r\nContent-Type: text/plain; x*0=a; x*=c",
+        b"Content-Disposition: form-data; name*=nonsense''user_id",
+    ],
+)
+def test_a_part_with_odd_parameters_is_no_fault_of_ours(api, header):
+    body = b"--b\r\n%b\r\n\r\nada\r\n--b--\r\n" % header
+    response = post(api, body, CONTENT_TYPE="multipart/form-data; boundary=b")
+    assert response.status_code in (200, 422)
+
+
+def test_a_content_type_without_parameters_may_be_longer_than_django_reads(api):
+    assert error_of(post(api, JSON, CONTENT_TYPE="x" * 20_000))[0] == 415
+
+
+def test_a_report_of_a_fault_holds_neither_key_nor_token(setting, key, caplog):
+    from django.core.signals import got_request_exception
+    from django.views.debug import ExceptionReporter
+
+    setting(PROVIDER_RESOLVER="tests.test_api_request.fail")
+    reports = []
+
+    def report(sender, request, **kwargs):
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports.append(reporter.get_traceback_html() + reporter.get_traceback_text())
+
+    got_request_exception.connect(report)
+    try:
+        client = Client(raise_request_exception=False, headers={"X-API-Key": key})
+        client.cookies[COOKIE] = EXAMPLE_TOKEN
+        response = client.get(PATH, headers={"X-JAY-TRACKING": EXAMPLE_TOKEN})
+    finally:
+        got_request_exception.disconnect(report)
+    assert error_of(response) == (500, 503, "INTERNAL_ERROR")
+    [text] = reports
+    assert "fail" in text
+    for secret in (key, EXAMPLE_TOKEN):
+        assert secret not in text + caplog.text
+
+
+def fail(playout_id):
+    raise RuntimeError("a fault")

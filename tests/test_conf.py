@@ -24,7 +24,7 @@ def a_resolver(playout_id):
         ("SESSION_LIFETIME", 90.5, datetime.timedelta(seconds=90.5)),
         ("SESSION_LIFETIME", datetime.timedelta(days=30), datetime.timedelta(days=30)),
         ("SOURCE", "jay.api.playout.2.0.0", "jay.api.playout.2.0.0"),
-        ("SOURCE", "ü" * 255, "ü" * 255),
+        ("SOURCE", "ü" * 200, "ü" * 200),
         ("PROVIDER_NAMES", {}, {}),
         (
             "PROVIDER_NAMES",

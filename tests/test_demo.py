@@ -14,7 +14,7 @@ import time
 import pytest
 
 from .conftest import unavailable
-from .servers import ROOT, new_database
+from .servers import ROOT, example_site
 
 pytestmark = pytest.mark.server
 
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     @contextlib.contextmanager
     def running(database_url, port):
         command = [sys.executable, "manage.py", "demo", "--state", str(directory / "state")]
-        environment = {**os.environ, "DATABASE_URL": database_url, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+        environment = {**example_site(database_url), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -47,8 +47,7 @@ def run(tmp_path_factory):
             process.stdout.close()
             process.wait()
 
-    with new_database(directory) as database_url:
-        yield lambda port: running(database_url, port)
+    return lambda port, url=f"sqlite:///{directory / 'site.sqlite3'}": running(url, port)
 
 
 def free_port() -> int:
@@ -122,3 +121,10 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(run):
     assert f"Port {port} cannot be used" in said
     assert f"PORT={port + 1}" in said
     assert "Traceback" not in said
+
+
+def test_a_database_of_ones_own_is_not_filled_with_demo_data(run):
+    with run(free_port(), "postgres://nobody@127.0.0.1:1/production") as process:
+        said = process.stdout.read()
+        assert process.wait(30) == 1
+    assert "unset DATABASE_URL" in said

@@ -1,14 +1,19 @@
+import contextlib
 import datetime
 import hashlib
+import sqlite3
 import uuid
 
+import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.utils import timezone
 
 from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.store import without_waiting
 from jay_sessions.uuid7 import uuid7
 
 pytestmark = pytest.mark.django_db
@@ -255,15 +260,6 @@ def test_a_key_lives_until_exactly_its_expiry():
     assert not ApiKey(revoked_at=NOON).is_live(NOON - MINUTE)
 
 
-def test_the_living_keys_are_told_as_exactly_by_the_database():
-    ApiKey.objects.issue("for ever")
-    ApiKey.objects.issue("until noon", expires_at=NOON)
-    ApiKey.objects.issue("longer", expires_at=NOON + MICROSECOND)
-    ApiKey.objects.issue("revoked")
-    ApiKey.objects.filter(name="revoked").revoke()
-    assert {key.name for key in ApiKey.objects.live(NOON)} == {"for ever", "longer"}
-
-
 def test_the_use_of_a_key_is_noted_at_most_once_a_minute(django_assert_num_queries):
     key, _ = ApiKey.objects.issue("partner")
     ApiKey.objects.note_use(key, NOON)
@@ -334,3 +330,42 @@ def test_an_id_is_stored_once():
     with pytest.raises(IntegrityError), transaction.atomic():
         stored()
     assert uuid.UUID(str(session)) == session.session_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_noting_a_use_waits_for_nobody(tmp_path):
+    key, _ = ApiKey.objects.issue("partner")
+    if connection.vendor == "postgresql":
+        other = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+        other.execute("BEGIN")
+        other.execute("SELECT 1 FROM jay_api_key FOR UPDATE")
+    else:
+        pytest.skip("An SQLite in memory is not shared with another connection.")
+    with contextlib.closing(other):
+        ApiKey.objects.note_use(key, NOON)
+        assert ApiKey.objects.get().last_used_at is None
+    ApiKey.objects.note_use(key, NOON)
+    assert ApiKey.objects.get().last_used_at == NOON
+
+
+def test_sqlite_fails_at_once_where_waiting_is_not_wanted(tmp_path):
+    options = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(tmp_path / "db"),
+        "OPTIONS": {"timeout": 3},
+    }
+    connections["busy"] = SQLite({**connections["default"].settings_dict, **options}, "busy")
+    writer = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    try:
+        with connections["busy"].cursor() as cursor:
+            cursor.execute("CREATE TABLE t (x)")
+            writer.execute("BEGIN IMMEDIATE")
+            with without_waiting("busy"):
+                assert cursor.execute("PRAGMA busy_timeout").fetchone() == (0,)
+                with pytest.raises(OperationalError, match="locked"):
+                    cursor.execute("INSERT INTO t VALUES (1)")
+            assert cursor.execute("PRAGMA busy_timeout").fetchone() == (3000,)
+    finally:
+        writer.close()
+        connections["busy"].close()
+        del connections["busy"]

@@ -7,6 +7,7 @@ import os
 import pytest
 import redis
 import time_machine
+from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
@@ -31,6 +32,7 @@ TOKEN = {"X-JAY-TRACKING": EXAMPLE_TOKEN}
 def clock(settings):
     # A cache in another process has a clock of its own.
     settings.CACHES = LOCAL
+    cache.clear()
     traveller = time_machine.travel(START, tick=False)
     yield traveller.start()
     traveller.stop()

@@ -879,3 +879,12 @@ def test_the_answer_is_what_json_makes_of_it(zephr, client):
     content = {"a": [1, 2.5, True, None, "ü", {"b": {}}]}
     zephr.fault = sending(answer(json.dumps(content).encode()))
     assert client.get_session(KNOWN).raw == content
+
+
+def test_a_name_that_is_resolved_too_late_is_a_time_out(monkeypatch):
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(10) and [])
+    client = ZephrClient("http://zephr.example", "access", "secret", timeout=0.3)
+    with contextlib.closing(client), pytest.raises(ZephrTimeout):
+        client.get_session("x")
+    done.set()

@@ -87,10 +87,13 @@ class ApiKeyAdmin(admin.ModelAdmin):
 
     @sensitive_variables("text")
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        if not change:
-            text = api_keys.generate()
-            obj.take(text)
-            request.issued_api_key = text  # type: ignore[attr-defined]
+        if change:
+            # Only what was edited: the key may have been revoked or used since the form was read.
+            obj.save(update_fields=form.changed_data)
+            return
+        text = api_keys.generate()
+        obj.take(text)
+        request.issued_api_key = text  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
     def response_add(

@@ -1,4 +1,4 @@
-"""Filters of the session list. None of them reads more of the table than it shows."""
+"""Filters of the session list. Their choices are read over an index, their periods are ranges of ids."""
 
 import datetime
 from typing import Any, ClassVar, cast

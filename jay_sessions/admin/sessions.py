@@ -66,6 +66,12 @@ class TrackingSessionAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: TrackingSession | None = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Refuse look-ups on columns that are made up in the URL: most have no index."""
+        filters = {chosen.parameter_name for chosen in self.list_filter}
+        columns = {field.name for field in self.opts.fields}
+        return lookup in filters or lookup.partition("__")[0] not in columns
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TrackingSession], search_term: str
     ) -> tuple[QuerySet[TrackingSession], bool]:

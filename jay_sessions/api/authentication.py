@@ -1,10 +1,12 @@
 """Who calls: the API key in `X-API-Key`."""
 
 import logging
+from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
+from django.apps import apps
 from django.db import DatabaseError
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -20,7 +22,8 @@ HEADER = "X-API-Key"
 class ApiKeyAuthentication(BaseAuthentication):
     """Sets `request.auth` to the `ApiKey`; `request.user` stays anonymous, since a key is nobody's login."""
 
-    def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey]:
+    @sensitive_variables("text")
+    def authenticate(self, request: Request) -> tuple[Any, ApiKey]:
         """Raise AuthenticationFailed without a live key, StoreUnavailable where that cannot be known."""
         text = request.META.get("HTTP_X_API_KEY", "").strip()
         if not text:
@@ -32,10 +35,19 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise exceptions.AuthenticationFailed(code="API_KEY_INVALID")
         try:
             ApiKey.objects.note_use(key, now)
-        except DatabaseError:
+        except DatabaseError as error:
             # For people only: no reason to refuse a request that the store can still serve.
-            logger.warning("The last use of API key %s could not be noted.", key.prefix, exc_info=True)
-        return AnonymousUser(), key
+            logger.info("The last use of API key %s was not noted: %s", key.prefix, error)
+        return _nobody(), key
 
     def authenticate_header(self, request: Request) -> str:
         return f'ApiKey realm="jay_sessions", header="{HEADER}"'
+
+
+def _nobody() -> Any:
+    # A site's middleware may look at request.user afterwards; a site without users has no such class.
+    if not apps.is_installed("django.contrib.auth"):
+        return None
+    from django.contrib.auth.models import AnonymousUser
+
+    return AnonymousUser()

@@ -1,14 +1,17 @@
 """The one table from exceptions to answers, and the handler that applies it."""
 
 import dataclasses
+import re
 from typing import Any
 
 from django.core.signals import got_request_exception
 from django.http import Http404
 from django.utils.log import log_response
+from django.views.debug import SafeExceptionReporterFilter
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from .. import conf
 from .. import exceptions as ours
 
 RETRY_AFTER = 5
@@ -112,9 +115,22 @@ def _headers(exc: Exception, answer: Answer, context: dict[str, Any]) -> dict[st
     return {}
 
 
+class _WithoutTokens(SafeExceptionReporterFilter):
+    """Keeps the tracking token, too, out of reports; the API key is out by its header's name."""
+
+    hidden_settings = re.compile(
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|TRACKING", re.IGNORECASE
+    )
+
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        carries = key == conf.get().cookie_name
+        return self.cleansed_substitute if carries else super().cleanse_setting(key, value)
+
+
 def _report(exc: Exception, context: dict[str, Any], response: Response) -> None:
     # What Django does for a view that raises, so that error trackers and ADMINS hear of it.
     request = context["request"]._request
+    request.exception_reporter_filter = _WithoutTokens()
     got_request_exception.send(sender=type(context["view"]), request=request)
     log_response(
         "%s: %s", "Internal Server Error", request.path, response=response, request=request, exception=exc

@@ -82,7 +82,7 @@ class StrictMultiPartParser(BaseParser):
             # Latin-1 keeps every byte, so that what is not UTF-8 can still be refused.
             parser = DjangoMultiPartParser(meta, io.BytesIO(body), [files], "latin-1")
             fields, _ = parser.parse()
-        except (MultiPartParserError, SuspiciousOperation) as error:
+        except (MultiPartParserError, SuspiciousOperation, LookupError, TypeError, ValueError) as error:
             raise BadParameter(("body",), "multipart_invalid", "The body is no valid form.") from error
         # Django takes what it cannot make out for the end of the form.
         if f"--{parse_header_parameters(content_type)[1]['boundary']}--".encode() not in body:

@@ -1,5 +1,7 @@
 """A request as it came over the wire: Django replaces what is not UTF-8 and sees no chunked body."""
 
+import codecs
+import contextlib
 import io
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,24 +17,46 @@ MAX_BODY = 64 * 1024
 """Bytes of a body that are accepted."""
 
 _RAW_PATH = "jay_sessions.raw_path"
+_LONG_CONTENT_TYPE = 255
 
 
-def before_request(*, environ: dict[str, Any] | None = None, **kwargs: Any) -> None:
-    """Receive `request_started`, the last moment before Django makes a WSGIRequest of the environment.
+def before_request(
+    *, environ: dict[str, Any] | None = None, scope: dict[str, Any] | None = None, **kwargs: Any
+) -> None:
+    """Receive `request_started`, the last moment before Django makes a request of what the server gives.
 
     That overwrites the path with a mended one, and raises where nobody catches it (the web server
-    then answers 500) if it cannot read the parameters of the content type.
+    then answers 500) if it cannot read the content type.
     """
-    if environ is None:
-        return
-    if not environ.get("PATH_INFO", "").isascii():
-        environ[_RAW_PATH] = environ["PATH_INFO"]
-    media_type, semicolon, _ = environ.get("CONTENT_TYPE", "").partition(";")
-    if semicolon:
-        try:
-            parse_header_parameters(environ["CONTENT_TYPE"])
-        except (LookupError, ValueError):
-            environ["CONTENT_TYPE"] = media_type
+    if environ is not None:
+        if not environ.get("PATH_INFO", "").isascii():
+            environ[_RAW_PATH] = environ["PATH_INFO"]
+        if "CONTENT_TYPE" in environ:
+            environ["CONTENT_TYPE"] = _readable(environ["CONTENT_TYPE"])
+    elif scope is not None and scope["type"] == "http":
+        scope["headers"] = [
+            (name, _readable(value.decode("latin-1")).encode("latin-1"))
+            if name.lower() == b"content-type"
+            else (name, value)
+            for name, value in scope["headers"]
+        ]
+
+
+def _readable(content_type: str) -> str:
+    media_type, semicolon, _ = content_type.partition(";")
+    if not semicolon and len(content_type) <= _LONG_CONTENT_TYPE:
+        return content_type
+    try:
+        _, parameters = parse_header_parameters(content_type)
+        _look_up(parameters.get("charset", "utf-8"))
+    except Exception:  # noqa: BLE001 (the standard library's parser has many for odd parameters)
+        return media_type[:_LONG_CONTENT_TYPE]
+    return content_type
+
+
+def _look_up(charset: str) -> None:
+    with contextlib.suppress(LookupError):  # Django does without a charset that is unknown
+        codecs.lookup(charset)
 
 
 def raw_path(request: HttpRequest) -> bytes:

@@ -38,7 +38,7 @@ class TrackingSessionView(TrackingView):
 
     scope = Scope.TRACKING
 
-    def post(self, request: Request, playout_id: str) -> Response:
+    def post(self, request: Request, **kwargs: Any) -> Response:
         body = cast(dict[str, Any], request.data)
         playout_id = self.path_parameter("playout_id", clean_playout_id)
         place, user_id = self._user_id(request, body)
@@ -50,14 +50,14 @@ class TrackingSessionView(TrackingView):
         carriers.send(response, started.encoded)
         return response
 
-    def get(self, request: Request, playout_id: str) -> Response:
+    def get(self, request: Request, **kwargs: Any) -> Response:
         playout_id = self.path_parameter("playout_id", clean_playout_id)
         token = sessions.read(carriers.received(request._request))
         if token.provider_name is None:
             token = dataclasses.replace(token, provider_name=sessions.provider_name(playout_id))
         return Response({"data": TrackingSessionSerializer(token).data})
 
-    def delete(self, request: Request, playout_id: str) -> Response:
+    def delete(self, request: Request, **kwargs: Any) -> Response:
         self.path_parameter("playout_id", clean_playout_id)
         sessions.end(carriers.received(request._request), may_end=self.api_key.may_use)
         response = Response({"data": {"message": "The tracking session has ended."}})

@@ -9,7 +9,9 @@ import contextlib
 import contextvars
 import http.client
 import io
+import queue
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -154,7 +156,7 @@ def _connect(host: str, port: int, options: Any) -> socket.socket:
     # urllib3 gives each address of a host the whole time to connect; here they share it.
     exchange = _current.get()
     deadline = min(exchange.deadline, time.monotonic() + exchange.connect_timeout)
-    addresses = _resolve(host, port)
+    addresses = _resolve(host, port, _until(deadline))
     failure: OSError | None = None
     for tried, (*kind, _, address) in enumerate(addresses):
         with contextlib.ExitStack() as on_failure:
@@ -174,10 +176,24 @@ def _connect(host: str, port: int, options: Any) -> socket.socket:
     raise failure or OSError("The host's name has no address.")
 
 
-def _resolve(host: str, port: int) -> list[Any]:
-    # Nothing can interrupt getaddrinfo: the system's resolver has limits of its own (on Linux in
-    # resolv.conf: 5 seconds and 2 attempts per server). What it takes is missing afterwards.
+def _resolve(host: str, port: int, timeout: float) -> list[Any]:
+    # Nothing can interrupt getaddrinfo, whose own limits are those of the system's resolver; so it
+    # is asked by a thread that may outlive the call.
+    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except UnicodeError:
+            answers.put(OSError("The host's name is none."))
+        except OSError as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name="jay_sessions.zephr.resolve", daemon=True).start()
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        raise OSError("The host's name is none.") from None
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise TimeoutError("The host's name was not resolved in time.") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer

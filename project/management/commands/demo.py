@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from jay_sessions import sessions
@@ -51,6 +52,8 @@ class Command(BaseCommand):
         self.stdout.write("Stopped.")
 
     def _run(self, port: int, state: Path) -> None:
+        if connection.vendor != "sqlite":
+            raise CommandError("The demo fills its database with demo data: unset DATABASE_URL.")
         _require_free(port)
         call_command("migrate", verbosity=0)
         credentials = demo.prepare(state / "credentials.json")
