@@ -4,17 +4,30 @@ import datetime
 import hmac
 from typing import Any, ClassVar, Self, cast
 
-from django.core.exceptions import ValidationError
 from django.db import connections, models, router, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys, patterns
-from .exceptions import InvalidValue
-from .identifiers import MAX_LENGTH, check_text
+from .grants import (
+    Scope,
+    default_origins,
+    default_playouts,
+    default_scopes,
+    validate_origins,
+    validate_playouts,
+    validate_scopes,
+    validate_text,
+)
+from .identifiers import MAX_LENGTH
 from .store import without_waiting
 from .uuid7 import uuid7
+
+keys_changed = Signal()
+"""Sent when keys were changed in bulk, where Django sends no `post_save`."""
+
 
 LAST_USE_PRECISION = datetime.timedelta(minutes=1)
 
@@ -121,50 +134,14 @@ class TrackingSession(models.Model):
         return str(self.session_id)
 
 
-class Scope(models.TextChoices):
-    """What a key may be used for."""
-
-    TRACKING = "tracking", _("tracking: create, read and end sessions")
-    ANALYTICS = "analytics", _("analytics: read what was collected")
-    ZEPHR = "zephr", _("zephr: read Zephr sessions")
-
-
-def default_scopes() -> list[str]:
-    """Return what a key may do unless its creator says otherwise."""
-    return [Scope.TRACKING.value]
-
-
-def default_playouts() -> list[str]:
-    """Return which playouts a key may use unless its creator says otherwise: all."""
-    return [patterns.WILDCARD]
-
-
-def validate_scopes(value: object) -> None:
-    """Raise ValidationError unless `value` is a list of one scope or more, without repetition."""
-    if not isinstance(value, list) or not value or not all(scope in Scope.values for scope in value):
-        raise ValidationError(_("Scopes are a list of %(known)s."), params={"known": ", ".join(Scope.values)})
-    if len(set(value)) != len(value):
-        raise ValidationError(_("A scope is named twice."))
-
-
-def validate_playouts(value: object) -> None:
-    """Raise ValidationError unless `value` is a list of 1 to 100 patterns of 1 to 255 characters."""
-    if not isinstance(value, list) or not 1 <= len(value) <= 100 or not all(value):
-        raise ValidationError(_("Playouts are a list of 1 to 100 patterns of 1 to 255 characters."))
-    for pattern in value:
-        validate_text(pattern)
-
-
-def validate_text(value: object) -> None:
-    """Raise ValidationError for what `check_text` refuses: no database takes all of it."""
-    try:
-        check_text(value)
-    except InvalidValue as error:
-        raise ValidationError(error.message, error.kind) from error
-
-
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """How keys are found and made; the text of a key exists only in the hands of who asked for it."""
+
+    def update(self, **kwargs: Any) -> int:
+        """Change keys, and let caches know, as `save()` does by its signal."""
+        count = super().update(**kwargs)
+        keys_changed.send(self.model)
+        return count
 
     def primary(self) -> Self:
         """Return the same from the database that is written to: a replica may lag behind."""
@@ -213,7 +190,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             if connections[alias].features.has_select_for_update_skip_locked:
                 unnoted = unnoted.select_for_update(skip_locked=True)
             if unnoted.values_list("pk", flat=True).first() is not None:
-                self.using(alias).filter(pk=key.pk).update(last_used_at=now)
+                # Not `self.update`: whatever caches keys need not forget them for this.
+                models.QuerySet.update(self.using(alias).filter(pk=key.pk), last_used_at=now)
+        key.last_used_at = now
 
 
 class ApiKey(models.Model):
@@ -230,6 +209,13 @@ class ApiKey(models.Model):
         default=default_playouts,
         validators=[validate_playouts],
         help_text=_("Patterns of playout ids; * stands for any characters."),
+    )
+    origins = models.JSONField(
+        _("origins"),
+        default=default_origins,
+        blank=True,
+        validators=[validate_origins],
+        help_text=_("Where a browser may use the key, as https://www.example.com; none for anywhere."),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -259,6 +245,10 @@ class ApiKey(models.Model):
     def has_scope(self, scope: Scope) -> bool:
         """Say whether the key may be used for this."""
         return scope.value in self.scopes
+
+    def is_good_at(self, origin: str) -> bool:
+        """Say whether a page of this origin may use the key; `origin` is the request's header, or empty."""
+        return not self.origins or not origin or origin.lower() in self.origins
 
     def may_use(self, playout_id: str) -> bool:
         """Say whether one of the key's patterns matches the playout."""

@@ -13,7 +13,8 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from jay_sessions import sessions
-from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.grants import Scope
+from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.uuid7 import RANDOM_BITS, uuid7
 
 OPERATOR = "demo"

@@ -46,11 +46,13 @@ RULES = {
     # The settings and the tables.
     "conf": Rule(1, uses("django")),
     "models": Rule(1, uses("django")),
+    "grants": Rule(1, uses("django")),
     "migrations": Rule(1, uses("django")),
     "signals": Rule(1, uses("django")),
     "store": Rule(1, uses("django")),
     # The use cases.
     "carriers": Rule(2, uses("django")),
+    "key_cache": Rule(2, uses("django")),
     "recorders": Rule(2, uses("django")),
     "sessions": Rule(2, uses("django"), never=("zephr",)),
     "throttles": Rule(2, uses("django")),

@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from .. import api_keys
-from ..models import ApiKey, Scope, default_playouts, default_scopes
+from ..grants import Scope, default_playouts, default_scopes
+from ..models import ApiKey
 
 
 class LinesField(forms.CharField):
@@ -42,9 +43,17 @@ class ApiKeyForm(forms.ModelForm):
         help_text=_("One pattern a line; * stands for any characters, as in netflix-*."),
     )
 
+    origins = LinesField(
+        label=_("Origins"),
+        required=False,
+        help_text=_(
+            "Where a browser may use the key, one a line, as https://www.example.com; none: anywhere."
+        ),
+    )
+
     class Meta:
         model = ApiKey
-        fields: ClassVar = ["name", "scopes", "playouts", "expires_at"]
+        fields: ClassVar = ["name", "scopes", "playouts", "origins", "expires_at"]
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
@@ -62,7 +71,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        editable = ["name", "scopes", "playouts", "expires_at"]
+        editable = ["name", "scopes", "playouts", "origins", "expires_at"]
         return editable if obj is None else [*editable, *self.readonly_fields]
 
     @admin.display(description=_("scopes"))
@@ -81,7 +90,10 @@ class ApiKeyAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Revoke the selected API keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        count = ApiKey.objects.filter(pk__in=queryset.values("pk")).revoke()
+        live = list(queryset.filter(revoked_at=None))
+        count = ApiKey.objects.filter(pk__in=[key.pk for key in live]).revoke()
+        for key in live:
+            self.log_change(request, key, "Revoked.")
         text = ngettext("%d API key was revoked.", "%d API keys were revoked.", count) % count
         self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
 

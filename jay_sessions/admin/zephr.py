@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -13,6 +15,7 @@ from django.views.generic import FormView
 
 from .. import conf, exceptions
 from ..identifiers import MAX_LENGTH
+from ..models import TrackingSession
 from ..zephr import gateway
 from ..zephr.session import ZephrSession
 
@@ -63,14 +66,26 @@ class ZephrLookupView(FormView):
 
     def form_valid(self, form: ZephrLookupForm) -> Any:
         found: dict[str, Any] = {}
+        session_id = form.cleaned_data["session_id"]
+        self._note(session_id)
         try:
-            raw = _printable(gateway.get_session(form.cleaned_data["session_id"]).raw)
+            raw = _printable(gateway.get_session(session_id).raw)
             found = {"session": ZephrSession.parse(json.loads(raw)), "raw": raw}
         except exceptions.InvalidValue as error:
             form.add_error("session_id", error.message)
         except exceptions.ZephrError as error:
             form.add_error(None, ADVICE[type(error)])
         return self.render_to_response(self.get_context_data(form=form, **found))
+
+    def _note(self, session_id: str) -> None:
+        # Shortened: whoever holds a whole session id may be that session.
+        LogEntry.objects.create(
+            user=cast(Any, self.request.user),
+            content_type=ContentType.objects.get_for_model(TrackingSession),
+            object_repr=f"Zephr session {session_id[:8]}…",
+            action_flag=CHANGE,
+            change_message="Looked up in Zephr.",
+        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from .. import key_cache
 from ..models import ApiKey
 from ..store import available
 
@@ -30,7 +31,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise exceptions.AuthenticationFailed(code="API_KEY_MISSING")
         now = timezone.now()
         with available():
-            key = ApiKey.objects.find(text)
+            key = key_cache.find(text)
         if key is None or not key.is_live(now):
             raise exceptions.AuthenticationFailed(code="API_KEY_INVALID")
         try:

@@ -15,11 +15,12 @@ from rest_framework.versioning import BaseVersioning
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidValue
-from ..models import ApiKey, Scope
+from ..grants import Scope
+from ..models import ApiKey
 from .authentication import ApiKeyAuthentication
 from .errors import BadParameter, exception_handler
 from .parsers import StrictFormParser, StrictJSONParser, StrictMultiPartParser
-from .permissions import HasScope
+from .permissions import GoodOrigin, HasScope
 from .request import BoundedRequest, raw_path
 from .throttling import AddressThrottle, ApiKeyThrottle
 
@@ -66,7 +67,7 @@ class JayView(APIView):
     scope: ClassVar[Scope]
 
     authentication_classes = [ApiKeyAuthentication]
-    permission_classes = [HasScope]
+    permission_classes = [HasScope, GoodOrigin]
     throttle_classes = [ApiKeyThrottle]
     parser_classes = [StrictJSONParser, StrictFormParser, StrictMultiPartParser]
     renderer_classes = [AsciiJSONRenderer]

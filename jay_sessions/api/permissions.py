@@ -17,6 +17,15 @@ class HasScope(BasePermission):
         return cast(ApiKey, request.auth).has_scope(view.scope)
 
 
+class GoodOrigin(BasePermission):
+    """The page that the request comes from, if a browser names one, is among the key's origins."""
+
+    code = "ORIGIN_FORBIDDEN"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return cast(ApiKey, request.auth).is_good_at(request.META.get("HTTP_ORIGIN", ""))
+
+
 class MayUsePlayout(BasePermission):
     """One of the key's patterns matches the playout in the path."""
 

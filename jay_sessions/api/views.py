@@ -12,12 +12,12 @@ from rest_framework.serializers import ValidationError
 
 from .. import carriers, sessions
 from ..exceptions import InvalidUserId
+from ..grants import Scope
 from ..identifiers import clean_playout_id
-from ..models import Scope
 from .base import API_VERSION, VERSION_HEADER, HeaderVersioning, JayView
 from .errors import BadParameter
 from .parsers import USER_ID
-from .permissions import HasScope, MayUsePlayout
+from .permissions import GoodOrigin, HasScope, MayUsePlayout
 from .request import last_value, raw_query
 from .serializers import StartSessionSerializer, TrackingSessionSerializer
 
@@ -25,7 +25,7 @@ from .serializers import StartSessionSerializer, TrackingSessionSerializer
 class TrackingView(JayView):
     """What the endpoints under a playout have in common."""
 
-    permission_classes = [HasScope, MayUsePlayout]
+    permission_classes = [HasScope, MayUsePlayout, GoodOrigin]
     versioning_class = HeaderVersioning
 
     @property

@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..exceptions import InvalidValue
-from ..models import Scope
+from ..grants import Scope
 from ..zephr import gateway
 from .base import JayView
 from .errors import BadParameter

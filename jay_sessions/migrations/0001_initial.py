@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import jay_sessions.models
+import jay_sessions.grants
 from django.db import migrations, models
 
 
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text="Whose key it is, for people.",
                         max_length=100,
-                        validators=[jay_sessions.models.validate_text],
+                        validators=[jay_sessions.grants.validate_text],
                         verbose_name="name",
                     ),
                 ),
@@ -35,17 +35,17 @@ class Migration(migrations.Migration):
                 (
                     "scopes",
                     models.JSONField(
-                        default=jay_sessions.models.default_scopes,
-                        validators=[jay_sessions.models.validate_scopes],
+                        default=jay_sessions.grants.default_scopes,
+                        validators=[jay_sessions.grants.validate_scopes],
                         verbose_name="scopes",
                     ),
                 ),
                 (
                     "playouts",
                     models.JSONField(
-                        default=jay_sessions.models.default_playouts,
+                        default=jay_sessions.grants.default_playouts,
                         help_text="Patterns of playout ids; * stands for any characters.",
-                        validators=[jay_sessions.models.validate_playouts],
+                        validators=[jay_sessions.grants.validate_playouts],
                         verbose_name="playouts",
                     ),
                 ),

@@ -6,7 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from ...models import ApiKey, Scope, default_playouts, default_scopes
+from ...grants import Scope, default_origins, default_playouts, default_scopes
+from ...models import ApiKey
 
 
 def moment(text: str) -> datetime:
@@ -38,6 +39,13 @@ class Command(BaseCommand):
             help="which playouts it may use, * for any characters; may be repeated (default: *)",
         )
         parser.add_argument(
+            "--origin",
+            dest="origins",
+            action="append",
+            metavar="ORIGIN",
+            help="where a browser may use it, as https://example.com; may be repeated (default: anywhere)",
+        )
+        parser.add_argument(
             "--expires-at",
             type=moment,
             metavar="ISO8601",
@@ -53,6 +61,7 @@ class Command(BaseCommand):
                 options["name"],
                 scopes=list(dict.fromkeys(options["scopes"] or default_scopes())),
                 playouts=options["playouts"] or default_playouts(),
+                origins=options["origins"] or default_origins(),
                 expires_at=expires_at,
             )
         except ValidationError as error:

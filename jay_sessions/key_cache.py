@@ -1,0 +1,67 @@
+"""API keys as this process knows them: looked up once, used for a few seconds, forgotten at any change.
+
+A change that this process makes is seen at once, one that another process makes within `MAX_AGE`;
+expiry is exact, since it is told from the key each time.
+"""
+
+import threading
+import time
+from typing import Any
+
+from django.db import router, transaction
+from django.db.models.signals import post_delete, post_save
+
+from . import api_keys
+from .models import ApiKey, keys_changed
+
+MAX_AGE = 5.0
+"""Seconds that a key is used without asking the database again."""
+
+MAX_KEYS = 1000
+"""Keys that are remembered; only such as exist, so a client cannot fill the memory with made-up ones."""
+
+_lock = threading.Lock()
+_known: dict[str, tuple[ApiKey, float]] = {}
+_changes = 0
+
+
+def find(text: str) -> ApiKey | None:
+    """Return the key with this text, revoked or not; None where there is none.
+
+    What the database raises passes through.
+    """
+    if not api_keys.has_form(text):
+        return None
+    digest = api_keys.digest(text)
+    known = _known.get(digest)
+    # Before the query: what it finds may be outdated by the time it arrives, but never older.
+    now, changes = time.monotonic(), _changes
+    if known is not None and now - known[1] < MAX_AGE:
+        return known[0]
+    key = ApiKey.objects.find(text)
+    with _lock:
+        # A change since then may have come after what the query saw.
+        if key is not None and changes == _changes:
+            while len(_known) >= MAX_KEYS:
+                del _known[next(iter(_known))]
+            _known[digest] = (key, now)
+    return key
+
+
+def forget() -> None:
+    """Forget all keys; what look-ups under way will find is not remembered either."""
+    global _changes  # noqa: PLW0603 (one count for the process)
+    with _lock:
+        _changes += 1
+        _known.clear()
+
+
+def _forget(**kwargs: Any) -> None:
+    forget()
+    # Once more after the commit: until then, others still read the key as it was.
+    transaction.on_commit(forget, using=router.db_for_write(ApiKey))
+
+
+for _signal in (post_save, post_delete):
+    _signal.connect(_forget, sender=ApiKey, dispatch_uid="jay_sessions.key_cache")
+keys_changed.connect(_forget, dispatch_uid="jay_sessions.key_cache")

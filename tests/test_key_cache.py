@@ -1,0 +1,185 @@
+"""Keys that a process remembers: for seconds, never past a change of its own, never past their expiry."""
+
+import datetime
+import time
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+from django.test import Client
+
+from jay_sessions import api_keys, key_cache
+from jay_sessions.models import ApiKey
+
+from . import servers
+from .conftest import EXAMPLE_TOKEN, PATH, error_of, sql_refused
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = {"X-JAY-TRACKING": EXAMPLE_TOKEN}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known():
+    key_cache.forget()
+    yield
+    key_cache.forget()
+
+
+def status(text: str) -> int:
+    return Client(headers={"X-API-Key": text, **TOKEN}).get(PATH).status_code
+
+
+def test_a_key_is_looked_up_once_and_then_known(issue_key, django_assert_num_queries):
+    text = issue_key()
+    assert status(text) == 200
+    with django_assert_num_queries(0):
+        assert status(text) == 200
+
+
+def test_a_key_is_looked_up_again_after_its_seconds(issue_key, monkeypatch, django_assert_num_queries):
+    text = issue_key()
+    assert status(text) == 200
+    later = time.monotonic() + key_cache.MAX_AGE
+    monkeypatch.setattr(key_cache.time, "monotonic", lambda: later)
+    with django_assert_num_queries(1):
+        assert status(text) == 200
+
+
+def test_the_seconds_count_from_before_the_query(issue_key, monkeypatch):
+    text = issue_key()
+    times = iter([100.0, 104.9, 105.1])
+    monkeypatch.setattr(key_cache.time, "monotonic", lambda: next(times))
+    first = key_cache.find(text)
+    assert key_cache.find(text) is first
+    assert key_cache.find(text) is not first
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda key: ApiKey.objects.filter(pk=key.pk).revoke(), 401),
+        (lambda key: ApiKey.objects.filter(pk=key.pk).delete(), 401),
+        (lambda key: key.delete(), 401),
+        (lambda key: ApiKey.objects.filter(pk=key.pk).update(scopes=["zephr"]), 403),
+        (lambda key: ApiKey.objects.filter(pk=key.pk).update(playouts=["disney-*"]), 403),
+        (lambda key: save(key, scopes=["analytics"]), 403),
+        (lambda key: save(key, expires_at=key.created_at), 401),
+        (lambda key: ApiKey.objects.bulk_update([change_of(key, playouts=["x"])], ["playouts"]), 403),
+    ],
+)
+def test_a_change_that_this_process_makes_is_seen_at_once(issue_key, change, expected):
+    text = issue_key()
+    assert status(text) == 200
+    change(ApiKey.objects.get())
+    assert status(text) == expected
+
+
+def change_of(key, **fields):
+    for name, value in fields.items():
+        setattr(key, name, value)
+    return key
+
+
+def save(key, **fields):
+    change_of(key, **fields).save()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_seen_at_once_after_its_commit_though_others_read_before(issue_key):
+    text = issue_key()
+    with transaction.atomic():
+        ApiKey.objects.revoke()
+        # What another thread finds meanwhile: the key as it still stands in the database.
+        stale = ApiKey.objects.get()
+        stale.revoked_at = None
+        key_cache._known[api_keys.digest(text)] = (stale, time.monotonic())
+        assert status(text) == 200
+    assert status(text) == 401
+
+
+def test_a_look_up_that_races_a_change_is_not_remembered(issue_key):
+    text = issue_key()
+
+    def revoked_meanwhile(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "jay_api_key" in sql and sql.startswith("SELECT"):
+            key_cache.forget()  # as the revocation in another thread does
+        return result
+
+    with connection.execute_wrapper(revoked_meanwhile):
+        assert key_cache.find(text) is not None
+    assert not key_cache._known
+
+
+def test_expiry_is_exact_though_the_key_is_known(issue_key):
+    noon = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
+    with time_machine.travel(noon, tick=False) as clock:
+        text = issue_key(expires_at=noon + datetime.timedelta(seconds=1))
+        assert status(text) == 200
+        clock.shift(0.999999)
+        assert status(text) == 200
+        clock.shift(0.000001)
+        assert status(text) == 401
+
+
+def test_keys_that_do_not_exist_take_no_memory(issue_key, monkeypatch):
+    for _ in range(20):
+        assert status(api_keys.generate()) == 401
+    assert not key_cache._known
+    monkeypatch.setattr(key_cache, "MAX_KEYS", 3)
+    for number in range(5):
+        assert status(issue_key(str(number))) == 200
+    assert len(key_cache._known) <= 3
+
+
+def test_the_last_use_of_a_known_key_is_noted_once_a_minute(issue_key, django_assert_num_queries):
+    with time_machine.travel(datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC), tick=False) as clock:
+        text = issue_key()
+        assert status(text) == 200
+        first = ApiKey.objects.get().last_used_at
+        clock.shift(59)
+        with django_assert_num_queries(0):
+            assert status(text) == 200
+        clock.shift(1)
+        assert status(text) == 200
+        assert ApiKey.objects.get().last_used_at == first + datetime.timedelta(minutes=1)
+
+
+def test_a_known_key_needs_no_store_and_an_unknown_one_does(issue_key):
+    known, unknown = issue_key("known"), issue_key("unknown")
+    assert status(known) == 200
+    with sql_refused("jay_api_key"):
+        assert status(known) == 200
+        response = Client(headers={"X-API-Key": unknown, **TOKEN}).get(PATH)
+    assert error_of(response) == (503, 503, "STORE_UNAVAILABLE")
+
+
+@pytest.mark.server
+def test_every_process_sees_a_revocation_within_ten_seconds(tmp_path):
+    def ask():
+        connection = server.connect()
+        try:
+            connection.request("GET", PATH, headers={"X-API-Key": server.key, **TOKEN})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    with servers.running("granian", tmp_path) as server:
+        assert {ask() for _ in range(20)} == {200}
+        servers.manage(servers.example_site(server.database_url), "jay_revoke_api_key", "test")
+        revoked = time.monotonic()
+        last = 0.0
+        while time.monotonic() < revoked + key_cache.MAX_AGE + 2:
+            asked = time.monotonic()
+            if ask() == 200:
+                last = asked - revoked
+        assert last < 10
+        assert {ask() for _ in range(20)} == {401}
+
+
+def test_two_live_keys_of_one_partner_let_it_change_over(issue_key):
+    old, new = issue_key("partner 2026-10"), issue_key("partner 2026-11")
+    assert [status(old), status(new)] == [200, 200]
+    ApiKey.objects.filter(name="partner 2026-10").revoke()
+    assert [status(old), status(new)] == [401, 200]
