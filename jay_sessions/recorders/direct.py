@@ -7,7 +7,8 @@ from ..store import available
 def record(session: TrackingSession) -> None:
     """Return once the row is committed (inside the caller's own transaction: once it is written).
 
-    Raises StoreUnavailable where it could not be; nothing is stored then.
+    Raises StoreUnavailable where that is not known to have happened: nothing is stored then, unless
+    the connection broke in the middle of the commit.
     """
     with available():
         session.save(force_insert=True)

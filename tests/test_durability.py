@@ -1,0 +1,158 @@
+"""What is acknowledged is stored, whatever is killed: the site, or the PostgreSQL under it."""
+
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from . import durability
+from .durability import Load, Variant
+
+pytestmark = [pytest.mark.server, pytest.mark.durability, pytest.mark.timeout(300)]
+
+AS_IT_IS = pytest.param(Variant(), 5_001, id="as it is")
+VARIANTS = [
+    pytest.param(Variant({"CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": True}), 301, id="atomic, unpersistent"),
+    pytest.param(
+        Variant({"CONN_MAX_AGE": 60, "ATOMIC_REQUESTS": True}, receiver_raises=True),
+        301,
+        id="atomic, persistent, receiver raises",
+    ),
+]
+
+
+class Report:
+    """A plugin that says at the end of the run what was counted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.lines:
+            terminalreporter.section("durability")
+        for line in self.lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="module")
+def _report(request):
+    report = Report()
+    request.config.pluginmanager.register(report)
+    return report
+
+
+@pytest.fixture
+def durability_report(_report, request):
+    """Count what became of an ended load, and say so at the end of the run, for good or bad."""
+
+    def count(load: Load) -> durability.Outcome:
+        outcome = durability.outcome(load)
+        name = request.node.name.removeprefix("test_").replace("_", " ")
+        _report.lines.append(f"{name}: {outcome}")
+        return outcome
+
+    return count
+
+
+@pytest.fixture(scope="module")
+def migrated():
+    """A private PostgreSQL, the name of a database with the site's tables, and a key in it."""
+    with durability.postgres() as cluster:
+        url = cluster.new_database()
+        yield cluster, urlsplit(url).path[1:], durability.prepare(url)
+
+
+@pytest.fixture
+def postgres(migrated):
+    """The private PostgreSQL, running even if the test before has failed without starting it again."""
+    cluster = migrated[0]
+    if not cluster.is_running():
+        cluster.start()
+    return cluster
+
+
+@pytest.fixture
+def serve(postgres, migrated):
+    """Serve the site, or a variant of it, with a new database."""
+    _, template, key = migrated
+    return lambda variant: durability.site(postgres.new_database(template), key, variant)
+
+
+def assert_nothing_is_lost(outcome, at_least):
+    assert outcome.wrong == []
+    assert outcome.acknowledged >= at_least
+    assert (outcome.lost, outcome.duplicates) == (0, 0)
+    # One attempt that nobody answered for certain stands behind each row that nobody was told of.
+    assert outcome.unacknowledged <= outcome.refused + outcome.cut_off
+
+
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *VARIANTS])
+def test_no_session_is_lost_when_the_site_is_killed(serve, durability_report, *, variant, goal):
+    kills = 3
+    with serve(variant) as site:
+        with Load(site.server) as load:
+            for _ in range(kills):
+                load.wait_for("acknowledged", goal // kills)
+                in_flight = load.counts["cut off"]
+                site.kill()
+                load.wait_for("unreached", 1)
+                assert load.counts["cut off"] > in_flight
+                site.start()
+            load.wait_for("acknowledged", 1)
+        outcome = durability_report(load)
+        assert ("The receiver raised." in site.log()) == variant.receiver_raises
+    assert_nothing_is_lost(outcome, goal)
+    assert outcome.refused == 0
+
+
+@pytest.mark.parametrize("mode", ["immediate", "fast"])
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *VARIANTS])
+def test_no_session_is_lost_when_postgresql_stops(serve, postgres, durability_report, *, mode, variant, goal):
+    stops = 2
+    with serve(variant) as site:
+        with Load(site.server) as load:
+            for _ in range(stops):
+                load.wait_for("acknowledged", goal // (stops + 1))
+                postgres.stop(mode)
+                stopped = time.monotonic()
+                load.wait_for("refused", 50)
+                starting = time.monotonic()
+                postgres.start()
+                started = time.monotonic()
+                load.wait_for("acknowledged", 100)
+                # What was sent meanwhile but answered later may have waited for a thread of the site.
+                assert not [a for a in load.of("acknowledged") if stopped < a.sent and a.answered < starting]
+                # Who asks once it has come back is served at once.
+                assert not [a for a in load.of("refused") if a.sent > started]
+            load.wait_for("acknowledged", goal // (stops + 1))
+        outcome = durability_report(load)
+    assert_nothing_is_lost(outcome, goal)
+    assert outcome.refused >= 50 * stops
+    assert (outcome.cut_off, outcome.unreached) == (0, 0)
+
+
+def test_connections_that_slept_while_postgresql_restarted_refuse_nothing(serve, postgres, durability_report):
+    with serve(Variant({"CONN_MAX_AGE": None})) as site:
+        with Load(site.server) as before:
+            before.wait_for("acknowledged", 200)
+        postgres.stop("fast")
+        postgres.start()
+        with Load(site.server) as load:
+            load.wait_for("acknowledged", 200)
+        outcome = durability_report(load)
+    assert_nothing_is_lost(outcome, 200)
+    assert outcome.acknowledged == len(load.attempts)
+
+
+def test_eight_writers_in_two_processes_share_an_sqlite_file(durability_report):
+    goal = 3_000
+    with tempfile.TemporaryDirectory(prefix="durability-") as directory:
+        url = f"sqlite:///{Path(directory) / 'site.sqlite3'}"
+        with durability.site(url, durability.prepare(url)) as site, Load(site.server, clients=8) as load:
+            load.wait_for("acknowledged", goal)
+        outcome = durability_report(load)
+    assert_nothing_is_lost(outcome, goal)
+    assert outcome.acknowledged == len(load.attempts)
+    assert outcome.unacknowledged == 0
