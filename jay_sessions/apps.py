@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.signals import request_started
 from django.utils.translation import gettext_lazy as _
 
@@ -13,3 +13,5 @@ class JaySessionsConfig(AppConfig):
         from .api.request import before_request
 
         request_started.connect(before_request, dispatch_uid="jay_sessions.before_request")
+        if apps.is_installed("drf_spectacular"):
+            from .api import schema  # noqa: F401 (its extensions register themselves)

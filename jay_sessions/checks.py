@@ -122,6 +122,22 @@ def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
+def check_zephr_scheme(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where Zephr is called in the clear: sessions and signatures can then be read on the way."""
+    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    zephr = values.get("zephr")
+    if zephr is None or zephr.base_url.startswith("https:"):
+        return []
+    return [
+        checks.Warning(
+            "Zephr is called over http.",
+            hint='Write: "BASE_URL": "https://…"; or "TENANT": "acme"',
+            id="jay_sessions.W105",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
 def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
     """Warn while anybody can make a token that GET takes for valid."""
     values, _ = conf.parse(getattr(settings, conf.NAME, {}))

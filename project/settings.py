@@ -22,12 +22,16 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "corsheaders",
+    "drf_spectacular",
     "jay_sessions",
     "project",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before everything that answers by itself, but behind the redirect to https and its headers.
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -89,6 +93,15 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 if env.bool("TRUST_X_FORWARDED_PROTO", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Pages on other origins: the API alone, and only for origins that are named; cookies are sent along.
+CORS_ALLOWED_ORIGINS = env.str("CORS_ALLOWED_ORIGINS", "").replace(",", " ").split()
+CORS_URLS_REGEX = r"/(playouts|v3)/" if CORS_ALLOWED_ORIGINS else r"(?!)"  # the latter matches no path
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["accept", "content-type", "x-api-key", "x-jay-tracking", "x-api-version"]
+CORS_EXPOSE_HEADERS = ["X-JAY-TRACKING", "X-API-Version", "Retry-After"]
+CORS_PREFLIGHT_MAX_AGE = 7200  # seconds; Chromium keeps an answer no longer
+
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
@@ -108,9 +121,16 @@ LOGGING = {
     "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
 }
 
+SPECTACULAR_SETTINGS = {
+    "TITLE": "jay_sessions",
+    "DESCRIPTION": "Tracking sessions that clients create, read and end, and a proxy for Zephr sessions.",
+    "VERSION": "2025-09-02",
+}
+
 JAY_SESSIONS: dict[str, Any] = {
     "REQUIRE_SIGNED_TOKENS": env.bool("JAY_REQUIRE_SIGNED_TOKENS", False),
     "SESSION_LIFETIME": env.int("JAY_SESSION_LIFETIME", None),
+    "COOKIE_SAMESITE": env.str("JAY_COOKIE_SAMESITE", "Lax"),
     "THROTTLE_RATES": {
         "key": env.str("JAY_THROTTLE_KEY", None),
         "anonymous": env.str("JAY_THROTTLE_ANONYMOUS", None),

@@ -28,7 +28,6 @@ def _demo_session(session_id: str, state: str, device: Mapping[str, str], **fiel
         "authenticated": False,
         "v": 2,
         "session_variables": {},
-        "user_id": None,
         "sessions": [row],
         "access_model": access_model,
         "last_updated": 1770541740685,

@@ -190,6 +190,8 @@ def test_each_failure_of_zephr_has_its_answer_and_tells_no_secret(api, zephr, ca
     response = api.get(PATH)
     assert error_of(response) == expected
     assert "Retry-After" not in response
+    assert "/v3/sessions/{id}" in caplog.text
+    assert SESSION_ID not in caplog.text
     told = response.content.decode() + caplog.text
     assert SECRET not in told
     assert not re.search(r"[0-9a-f]{64}", told)

@@ -60,6 +60,7 @@ RULES = {
     # What the world sees.
     "admin": Rule(3, uses("django")),
     "api": Rule(3, uses("django", "rest_framework")),
+    "api.schema": Rule(3, uses("django", "rest_framework", "drf_spectacular")),
     "apps": Rule(3, uses("django")),
     "checks": Rule(3, uses("django")),
     "management": Rule(3, uses("django")),

@@ -215,3 +215,10 @@ def test_a_deployment_that_takes_unsigned_tokens_is_warned_of(settings):
     assert "REQUIRE_SIGNED_TOKENS" in found(deploy=True)["W103"].hint
     settings.JAY_SESSIONS = {"REQUIRE_SIGNED_TOKENS": True}
     assert "W103" not in found(deploy=True)
+
+
+@pytest.mark.parametrize(("place", "warned"), [("http://zephr.local", True), ("https://zephr.local", False)])
+def test_a_zephr_in_the_clear_is_warned_of_where_it_is_deployed(settings, place, warned):
+    settings.JAY_SESSIONS = {"ZEPHR": {"BASE_URL": place, "ACCESS_KEY": "access", "SECRET_KEY": "secret"}}
+    assert "W105" not in found()
+    assert ("W105" in found(deploy=True)) is warned

@@ -39,13 +39,14 @@ class ApiKeyAuthentication(BaseAuthentication):
         except DatabaseError as error:
             # For people only: no reason to refuse a request that the store can still serve.
             logger.info("The last use of API key %s was not noted: %s", key.prefix, error)
-        return _nobody(), key
+        return nobody(), key
 
     def authenticate_header(self, request: Request) -> str:
         return f'ApiKey realm="jay_sessions", header="{HEADER}"'
 
 
-def _nobody() -> Any:
+def nobody() -> Any:
+    """Return the user of a request that is nobody's: Django's AnonymousUser, or None without its app."""
     # A site's middleware may look at request.user afterwards; a site without users has no such class.
     if not apps.is_installed("django.contrib.auth"):
         return None

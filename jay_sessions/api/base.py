@@ -62,9 +62,13 @@ class HeaderVersioning(BaseVersioning):
 
 
 class JayView(APIView):
-    """An endpoint. A subclass names its `scope` and, if it has versions, its `versioning_class`."""
+    """An endpoint. A subclass names its `scope` and, if it has versions, its `versioning_class`.
+
+    `logged_path` stands in the log for a path that must not.
+    """
 
     scope: ClassVar[Scope]
+    logged_path: ClassVar[str | None] = None
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasScope, GoodOrigin]

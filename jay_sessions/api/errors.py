@@ -87,11 +87,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     answer = TABLE[kind]
     request = context["request"]
     if isinstance(exc, BadParameter) and request.method == "POST":
-        return Response({"detail": [exc.problem]}, status=answer.status)
-    error = {"code": answer.code, "message": answer.message, "details": _details(exc, answer)}
-    response = Response({"error": error}, status=answer.status, headers=_headers(exc, answer, context))
+        body: dict[str, Any] = {"detail": [exc.problem]}
+    else:
+        error = {"code": answer.code, "message": answer.message, "details": _details(exc, answer)}
+        body = {"error": error}
+    response = Response(body, status=answer.status, headers=_headers(exc, answer, context))
     if kind is Exception:
-        _report(exc, context, response)
+        _report(context)
+    _log(exc if kind is Exception else None, context, response)
     return response
 
 
@@ -127,11 +130,15 @@ class _WithoutTokens(SafeExceptionReporterFilter):
         return self.cleansed_substitute if carries else super().cleanse_setting(key, value)
 
 
-def _report(exc: Exception, context: dict[str, Any], response: Response) -> None:
+def _report(context: dict[str, Any]) -> None:
     # What Django does for a view that raises, so that error trackers and ADMINS hear of it.
     request = context["request"]._request
     request.exception_reporter_filter = _WithoutTokens()
     got_request_exception.send(sender=type(context["view"]), request=request)
-    log_response(
-        "%s: %s", "Internal Server Error", request.path, response=response, request=request, exception=exc
-    )
+
+
+def _log(exc: Exception | None, context: dict[str, Any], response: Response) -> None:
+    # The line that Django would write itself, but for paths that tell too much.
+    request = context["request"]._request
+    path = context["view"].logged_path or request.path
+    log_response("%s: %s", response.reason_phrase, path, response=response, request=request, exception=exc)

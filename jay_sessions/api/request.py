@@ -11,6 +11,7 @@ from django.http.request import RawPostDataException
 from django.utils.http import parse_header_parameters
 from rest_framework.request import Request
 
+from .authentication import nobody
 from .errors import BadParameter, BodyTooLarge
 
 MAX_BODY = 64 * 1024
@@ -99,6 +100,12 @@ class BoundedRequest(Request):
 
     Reading `data` raises BodyTooLarge for a longer one and BadParameter for one that breaks off.
     """
+
+    def _not_authenticated(self) -> None:
+        # DRF would ask the site's REST_FRAMEWORK what nobody is.
+        self._authenticator = None
+        self.user = nobody()
+        self.auth = None
 
     def _load_stream(self) -> None:
         self._read_started = True

@@ -14,6 +14,7 @@ class ZephrSessionView(JayView):
     """The proxy: no envelope around a session, the API's own envelope around an error."""
 
     scope = Scope.ZEPHR
+    logged_path = "/v3/sessions/{id}"  # whoever holds the whole id may be that session
 
     def get(self, request: Request, **kwargs: str) -> Response:
         session_id = self.path_parameter("id", str)

@@ -1,0 +1,151 @@
+"""The example site under Granian, fuzzed by Schemathesis from the OpenAPI document that it serves.
+
+A small run is part of the suite; `JAY_FUZZ_EXAMPLES=25000 pytest tests/test_fuzz.py --timeout=0 -s` is
+the long one, of 100,000 requests and more.
+"""
+
+import collections
+import os
+import sys
+from urllib.parse import quote, unquote
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from project.zephr_demo_sessions import DEMO_SESSIONS
+from project.zephr_stand_in import ZephrStandIn
+
+from .conftest import COOKIE, EXAMPLE_TOKEN, PLAYOUT
+from .servers import running
+
+pytestmark = pytest.mark.server
+
+EXAMPLES = int(os.environ.get("JAY_FUZZ_EXAMPLES", "150"))
+GOOD_SHARE = 0.3
+"""How many of an operation's answers must be 2xx, so that not only closed doors are knocked on."""
+
+TRACKING = "/playouts/{playout_id}/tracking/session"
+OPERATIONS = [("POST", TRACKING), ("GET", TRACKING), ("DELETE", TRACKING), ("GET", "/v3/sessions/{id}")]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+PLAYOUTS = [PLAYOUT, "0", "a b", "é💡", "x" * 255, "%", "a+b&c=d;e", "..."]
+# Without nulls, of which the reference page knows nothing: what Zephr sends is passed on as it is.
+ZEPHR_SESSION = {
+    name: value for name, value in next(iter(DEMO_SESSIONS.values())).items() if value is not None
+}
+ZEPHR_SESSIONS = {name: {**ZEPHR_SESSION, "unknown": [None]} for name in [*DEMO_SESSIONS, *PLAYOUTS]}
+
+
+class Site:
+    """The running site as the fuzzing sees it: its document, an API key and connections."""
+
+    def __init__(self, server):
+        self.url, self.key = f"http://127.0.0.1:{server.port}", server.key
+        self.document = schemathesis.openapi.from_url(f"{self.url}/schema/")
+        self.session = requests.Session()
+
+    def new_token(self):
+        """Start a session, of which the fuzzing knows the token."""
+        path = TRACKING.format(playout_id=PLAYOUT)
+        headers = {"X-API-Key": self.key}
+        return self.session.post(f"{self.url}{path}", headers=headers).headers["X-JAY-TRACKING"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    access_key, secret_key = "fuzz", "not much of a secret"
+    with pytest.MonkeyPatch.context() as patch, ZephrStandIn(access_key, secret_key, ZEPHR_SESSIONS) as zephr:
+        patch.setenv("ZEPHR_BASE_URL", zephr.base_url)
+        patch.setenv("ZEPHR_ACCESS_KEY", access_key)
+        patch.setenv("ZEPHR_SECRET_KEY", secret_key)
+        with running("granian", tmp_path_factory.mktemp("fuzz")) as server:
+            yield Site(server)
+
+
+def mostly(chance: int) -> st.SearchStrategy[bool]:
+    """True in all but one of `chance` cases; as the simplest value, which Hypothesis prefers."""
+    return st.integers(1, chance).map(lambda number: number < chance)
+
+
+@st.composite
+def cases(draw, operation, mode, site):
+    """A case as Schemathesis makes it, good or bad, in most of which the doors are opened.
+
+    Bad data is bad in several places at once, and the first of them would hide all others.
+    """
+    case = draw(operation.as_strategy(mode))
+    if draw(mostly(10)):
+        case.headers["X-API-Key"] = site.key
+    if draw(mostly(6)) and case.headers.get("X-API-Version") not in (None, "2025-09-02"):
+        del case.headers["X-API-Version"]
+    if "id" in case.path_parameters:
+        if draw(mostly(3)):
+            case.path_parameters["id"] = quote(draw(st.sampled_from(list(ZEPHR_SESSIONS))), safe="")
+    elif mode.is_negative and draw(mostly(5)):
+        case.path_parameters["playout_id"] = quote(draw(st.sampled_from(PLAYOUTS)), safe="")
+    if operation.method != "post" and "playout_id" in case.path_parameters:
+        place = draw(st.sampled_from(["cookie", "cookie", "header", "header", "nowhere"]))
+        token = draw(st.sampled_from(["new", EXAMPLE_TOKEN]))
+        token = site.new_token() if token == "new" else token
+        if place == "cookie":
+            case.cookies[COOKIE] = token
+        elif place == "header":
+            case.headers["X-JAY-TRACKING"] = token
+    return case
+
+
+def is_routed(case) -> bool:
+    """Say whether the path reaches the app: the contract leaves all others to the site's own 404."""
+    return all(
+        "/" not in unquote(value) and unquote(value) not in ("", ".", "..")
+        for value in case.path_parameters.values()
+    )
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda value: value)
+def test_whatever_is_sent_the_answer_is_one_that_the_document_has(site, method, path):
+    statuses: collections.Counter[int] = collections.Counter()
+
+    settings = hypothesis.settings(
+        max_examples=EXAMPLES // 2,
+        # The run of the suite is the same each time; a long one is not.
+        derandomize="JAY_FUZZ_EXAMPLES" not in os.environ,
+        database=None,
+        phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+    def knock(case):
+        response = case.call(session=site.session, allow_redirects=False)
+        statuses[response.status_code] += 1
+        if is_routed(case):
+            case.validate_response(response, checks=CHECKS)
+            assert response.headers["content-type"] == ["application/json"]
+        else:
+            assert response.status_code == 404
+
+    try:
+        for mode in GenerationMode:
+            settings(hypothesis.given(case=cases(site.document[path][method], mode, site))(knock))()
+    finally:
+        good = sum(count for status, count in statuses.items() if status < 300) / max(1, statuses.total())
+        seen = ", ".join(f"{status}: {statuses[status]}" for status in sorted(statuses))
+        sys.stdout.write(f"\n{method} {path}: {statuses.total()} requests, {good:.0%} 2xx ({seen})\n")
+    assert statuses.total() >= EXAMPLES // 2 * 2
+    assert good >= GOOD_SHARE
