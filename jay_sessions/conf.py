@@ -1,58 +1,25 @@
 """The setting `JAY_SESSIONS` as one frozen, typed object; nothing else reads it.
 
 `get()` reads it at the first use and again after `setting_changed`, so `override_settings` works.
-Every name that can stand in it is a row of `PARSERS` (or, inside `ZEPHR`, of `ZEPHR_PARSERS`).
+Every name that can stand in it is a row of `PARSERS` (or, inside `ZEPHR`, of `ZEPHR_PARSERS`), in
+`conf_values.py`.
 """
 
 import dataclasses
 import datetime
 import functools
-import json
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.utils.module_loading import import_string
 
 from . import providers, tokens
-from .exceptions import InvalidValue
-from .identifiers import check_text
+from .conf_values import PARSERS, ZEPHR_PARSERS, Parser
 from .rates import Rate
 
 NAME = "JAY_SESSIONS"
-
-Parser = Callable[[Any], Any]
-
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
-# The names of a cookie's attributes, which Python's http.cookies takes for no cookie's name.
-_COOKIE_WORDS = frozenset(
-    [
-        "comment",
-        "domain",
-        "expires",
-        "httponly",
-        "max-age",
-        "partitioned",
-        "path",
-        "samesite",
-        "secure",
-        "version",
-    ]
-)
-_COOKIE_DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-_BASE_URL = re.compile(r"https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?")
-_TENANT = re.compile(r"[A-Za-z0-9-]{1,63}")
-_ACCESS_KEY = re.compile(r"[!-9;-~]+")
-_MAX_JSON = 1300
-_SAME_SITE = ("Lax", "Strict", "None")
-
-THROTTLES = ("key", "anonymous")
-"""What can be throttled: requests with a valid key, by key; all others, by address."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,161 +62,6 @@ class Problem:
 
     name: str
     message: str
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be True or False")
-    return value
-
-
-def _text(value: Any) -> str:
-    try:
-        text = check_text(value)
-    except InvalidValue as error:
-        raise ValueError(f"must be a short string ({error.message})") from error
-    if not text.strip():
-        raise ValueError("must not be blank")
-    if len(json.dumps(text)) > _MAX_JSON:
-        raise ValueError("must be short enough for a cookie: characters beyond ASCII take 6 or 12 places")
-    return text
-
-
-def _seconds(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= 10**9 or not math.isfinite(value):
-        raise ValueError("must be a number of seconds above 0")
-    return float(value)
-
-
-def _whole_seconds(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
-        raise ValueError("must be a whole number of seconds, 0 to switch it off")
-    return value
-
-
-def _lifetime(value: Any) -> datetime.timedelta | None:
-    if value is None:
-        return None
-    if isinstance(value, datetime.timedelta):
-        value = value.total_seconds()
-    wrong = "must be None, a timedelta or a number of seconds, 1 or more"
-    try:
-        seconds = _seconds(value)
-    except ValueError:
-        raise ValueError(wrong) from None
-    if seconds < 1:
-        raise ValueError(wrong)
-    return datetime.timedelta(seconds=seconds)
-
-
-def _provider_names(value: Any) -> dict[str, str | None]:
-    if not isinstance(value, Mapping):
-        raise ValueError("must be a dict of playout patterns to names")
-    return {_text(pattern): None if name is None else _text(name) for pattern, name in value.items()}
-
-
-def _provider_resolver(value: Any) -> providers.Resolver | None:
-    if isinstance(value, str):
-        try:
-            value = import_string(value)
-        except (ImportError, TypeError, ValueError) as error:
-            raise ValueError(f"cannot be imported: {error}") from error
-    if value is not None and not callable(value):
-        raise ValueError("must be None, a callable or the dotted path of one")
-    resolver: providers.Resolver | None = value
-    return resolver
-
-
-def _cookie_name(value: Any) -> str:
-    if not isinstance(value, str) or not _COOKIE_NAME.fullmatch(value) or value.lower() in _COOKIE_WORDS:
-        raise ValueError("must be a cookie name: up to 128 letters, digits and !#$%&'*+-.^_`|~")
-    return value
-
-
-def _cookie_samesite(value: Any) -> str:
-    if value not in _SAME_SITE:
-        raise ValueError('must be "Lax", "Strict" or "None"')
-    return str(value)
-
-
-def _cookie_domain(value: Any) -> str | None:
-    if value is not None and not (isinstance(value, str) and _COOKIE_DOMAIN.fullmatch(value)):
-        raise ValueError('must be None or a domain such as "example.com"')
-    return value
-
-
-def _throttle_rates(value: Any) -> dict[str, Rate]:
-    wrong = f'must be a dict with rates such as "100/min" for {" and ".join(THROTTLES)}'
-    if not isinstance(value, Mapping) or not set(value) <= set(THROTTLES):
-        raise ValueError(wrong)
-    try:
-        return {name: Rate.parse(rate) for name, rate in value.items() if rate is not None}
-    except (TypeError, ValueError) as error:
-        raise ValueError(wrong) from error
-
-
-def _num_proxies(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-        raise ValueError("must be the number of proxies in front of the site, 0 for none")
-    return value
-
-
-def _tenant(value: Any) -> str:
-    if not isinstance(value, str) or not _TENANT.fullmatch(value):
-        raise ValueError('must be the tenant\'s name, as in "https://<tenant>.api.zephr.com"')
-    return f"https://{value}.api.zephr.com"
-
-
-def _base_url(value: Any) -> str:
-    wrong = 'must be an absolute URL such as "https://acme.api.zephr.com", without query or login'
-    if not isinstance(value, str):
-        raise ValueError(wrong)
-    try:
-        parts = urlsplit(value)
-        valid = parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError as error:
-        raise ValueError(wrong) from error
-    if not valid or not _BASE_URL.fullmatch(value) or "?" in value or "#" in value:
-        raise ValueError(wrong)
-    return value.rstrip("/")
-
-
-def _access_key(value: Any) -> str:
-    if not isinstance(value, str) or not _ACCESS_KEY.fullmatch(value):
-        raise ValueError("must be Zephr's access key: printable characters without a colon")
-    return value
-
-
-def _secret_key(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError("must be the secret key that Zephr issued with the access key")
-    return value
-
-
-ZEPHR_PARSERS: dict[str, Parser] = {
-    "TENANT": _tenant,
-    "BASE_URL": _base_url,
-    "ACCESS_KEY": _access_key,
-    "SECRET_KEY": _secret_key,
-    "TIMEOUT": _seconds,
-    "CONNECT_TIMEOUT": _seconds,
-    "CACHE_TIMEOUT": _whole_seconds,
-    "NOT_FOUND_CACHE_TIMEOUT": _whole_seconds,
-}
-
-PARSERS: dict[str, Parser] = {
-    "REQUIRE_SIGNED_TOKENS": _flag,
-    "SESSION_LIFETIME": _lifetime,
-    "SOURCE": _text,
-    "PROVIDER_NAMES": _provider_names,
-    "PROVIDER_RESOLVER": _provider_resolver,
-    "COOKIE_NAME": _cookie_name,
-    "COOKIE_SAMESITE": _cookie_samesite,
-    "COOKIE_DOMAIN": _cookie_domain,
-    "THROTTLE_RATES": _throttle_rates,
-    "NUM_PROXIES": _num_proxies,
-}
 
 
 def _parse(raw: Any, parsers: dict[str, Parser], where: str) -> tuple[dict[str, Any], list[Problem]]:

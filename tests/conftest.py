@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import hypothesis
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.http import HttpResponse
@@ -67,6 +68,15 @@ def setting(settings) -> Callable[..., None]:
         settings.JAY_SESSIONS = {**settings.JAY_SESSIONS, **values}
 
     return change
+
+
+def operator(*codenames: str) -> Client:
+    """A client signed in as a member of staff with these permissions."""
+    user = User.objects.create_user("operator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def token_of(response: HttpResponse) -> str:

@@ -2,13 +2,14 @@ import datetime
 import uuid
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
 from jay_sessions import sessions
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.uuid7 import uuid7
+
+from .conftest import operator
 
 pytestmark = pytest.mark.django_db
 
@@ -31,14 +32,6 @@ def listed(client: Client, query: str = "") -> set[str]:
     response = client.get(LIST + query)
     assert response.status_code == 200
     return {row.playout_id for row in response.context["cl"].result_list}
-
-
-def operator(*codenames: str) -> Client:
-    user = User.objects.create_user("operator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_the_list_shows_the_newest_first(admin_client):

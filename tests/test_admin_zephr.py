@@ -5,6 +5,8 @@ from django.test import Client
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
+from .conftest import operator
+
 pytestmark = pytest.mark.django_db
 
 PAGE = "/admin/jay_sessions/trackingsession/zephr/"
@@ -24,14 +26,6 @@ def zephr(setting):
             }
         )
         yield running
-
-
-def operator(*codenames: str) -> Client:
-    user = User.objects.create_user("operator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def look_up(client: Client, session_id: str) -> str:
