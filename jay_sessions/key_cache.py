@@ -5,7 +5,7 @@ expiry is exact, since it is told from the key each time.
 """
 
 import threading
-import time
+from time import monotonic
 from typing import Any
 
 from django.db import router, transaction
@@ -35,7 +35,7 @@ def find(text: str) -> ApiKey | None:
     digest = api_keys.digest(text)
     known = _known.get(digest)
     # Before the query: what it finds may be outdated by the time it arrives, but never older.
-    now, changes = time.monotonic(), _changes
+    now, changes = monotonic(), _changes
     if known is not None and now - known[1] < MAX_AGE:
         return known[0]
     key = ApiKey.objects.find(text)

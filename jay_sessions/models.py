@@ -30,6 +30,7 @@ keys_changed = Signal()
 
 
 LAST_USE_PRECISION = datetime.timedelta(minutes=1)
+LAST_USE_RETRY = datetime.timedelta(seconds=5)
 
 
 class TrackingSessionQuerySet(models.QuerySet["TrackingSession"]):
@@ -177,7 +178,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Remember that the key was used; at most one write a minute, whoever else notes it too.
 
         Waits for no lock: where somebody else holds the row, or with SQLite the file, nothing is
-        noted until the next use.
+        noted until a use some seconds later.
         """
         stale = now - LAST_USE_PRECISION
         if key.last_used_at is not None and key.last_used_at > stale:
@@ -186,13 +187,15 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         unnoted = self.using(alias).filter(
             models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale), pk=key.pk
         )
+        noted = False
         with without_waiting(alias), transaction.atomic(alias):
             if connections[alias].features.has_select_for_update_skip_locked:
                 unnoted = unnoted.select_for_update(skip_locked=True)
             if unnoted.values_list("pk", flat=True).first() is not None:
                 # Not `self.update`: whatever caches keys need not forget them for this.
-                models.QuerySet.update(self.using(alias).filter(pk=key.pk), last_used_at=now)
-        key.last_used_at = now
+                noted = bool(models.QuerySet.update(self.using(alias).filter(pk=key.pk), last_used_at=now))
+        # For who keeps the key in memory: where somebody else was faster, or is at it, ask again soon.
+        key.last_used_at = now if noted else stale + LAST_USE_RETRY
 
 
 class ApiKey(models.Model):

@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.utils import timezone
 
-from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.models import LAST_USE_RETRY, ApiKey, Scope, TrackingSession
 from jay_sessions.store import without_waiting
 from jay_sessions.uuid7 import uuid7
 
@@ -344,8 +344,11 @@ def test_noting_a_use_waits_for_nobody(tmp_path):
     with contextlib.closing(other):
         ApiKey.objects.note_use(key, NOON)
         assert ApiKey.objects.get().last_used_at is None
-    ApiKey.objects.note_use(key, NOON)
-    assert ApiKey.objects.get().last_used_at == NOON
+    later = NOON + LAST_USE_RETRY
+    ApiKey.objects.note_use(key, later - MICROSECOND)
+    assert ApiKey.objects.get().last_used_at is None
+    ApiKey.objects.note_use(key, later)
+    assert ApiKey.objects.get().last_used_at == later
 
 
 def test_sqlite_fails_at_once_where_waiting_is_not_wanted(tmp_path):
