@@ -164,9 +164,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     @sensitive_variables("text")
     def find(self, text: str) -> "ApiKey | None":
         """Return the key with this text, revoked or not; None where there is none."""
-        if not api_keys.has_form(text):
-            return None
-        digest = api_keys.digest(text)
+        return self.with_digest(api_keys.digest(text)) if api_keys.has_form(text) else None
+
+    def with_digest(self, digest: str) -> "ApiKey | None":
+        """Return the key whose text has this digest, revoked or not; None where there is none."""
         key = self.primary().filter(digest=digest).first()
         return key if key is not None and hmac.compare_digest(key.digest, digest) else None
 

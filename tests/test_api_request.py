@@ -137,3 +137,29 @@ def test_a_report_of_a_fault_holds_neither_key_nor_token(setting, key, caplog):
 
 def fail(playout_id):
     raise RuntimeError("a fault")
+
+
+def test_a_report_of_a_look_up_that_fails_does_not_hold_the_key(key):
+    from django.core.signals import got_request_exception
+    from django.db import ProgrammingError, connection
+    from django.views.debug import ExceptionReporter
+
+    def fail_to_look_up(execute, sql, params, many, context):
+        raise ProgrammingError("a fault")
+
+    reports = []
+
+    def report(sender, request, **kwargs):
+        reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
+
+    got_request_exception.connect(report)
+    try:
+        client = Client(raise_request_exception=False, headers={"X-API-Key": key})
+        with connection.execute_wrapper(fail_to_look_up):
+            response = client.get(PATH)
+    finally:
+        got_request_exception.disconnect(report)
+    assert error_of(response) == (500, 503, "INTERNAL_ERROR")
+    [text] = reports
+    assert "fail_to_look_up" in text
+    assert key not in text
