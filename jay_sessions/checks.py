@@ -49,8 +49,12 @@ SQLITE_HINT = (
 @register()
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Name everything that is wrong with `JAY_SESSIONS`."""
-    _, problems = conf.parse(getattr(settings, conf.NAME, {}))
+    _, problems = _parsed()
     return [_error(problem) for problem in problems]
+
+
+def _parsed() -> tuple[dict[str, Any], list[conf.Problem]]:
+    return conf.parse(getattr(settings, conf.NAME, {}))
 
 
 def _error(problem: conf.Problem) -> CheckMessage:
@@ -107,7 +111,7 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.caches)
 def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
     """Warn where requests are counted in a cache that several processes do not share, or not exactly."""
-    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    values, _ = _parsed()
     backend = settings.CACHES[DEFAULT_CACHE_ALIAS].get("BACKEND", "")
     if not values.get("throttle_rates") or "redis" in backend.lower() or "memcached" in backend.lower():
         return []
@@ -124,7 +128,7 @@ def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_zephr_scheme(**kwargs: Any) -> list[CheckMessage]:
     """Warn where Zephr is called in the clear: sessions and signatures can then be read on the way."""
-    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    values, _ = _parsed()
     zephr = values.get("zephr")
     if zephr is None or zephr.base_url.startswith("https:"):
         return []
@@ -140,7 +144,7 @@ def check_zephr_scheme(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
     """Warn while anybody can make a token that GET takes for valid."""
-    values, _ = conf.parse(getattr(settings, conf.NAME, {}))
+    values, _ = _parsed()
     if values.get("require_signed_tokens"):
         return []
     return [

@@ -16,6 +16,7 @@ from typing import Any
 
 from .exceptions import InvalidToken, InvalidValue
 from .identifiers import check_text
+from .strict_json import refuse_constant
 
 MAX_LENGTH = 4096
 
@@ -82,11 +83,7 @@ def decode(text: str, keys: Iterable[bytes]) -> Token:
         raise InvalidToken("The token is malformed.") from error
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON.")
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def _members(text: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ RULES = {
     "patterns": Rule(0),
     "providers": Rule(0),
     "rates": Rule(0),
+    "strict_json": Rule(0),
     "tokens": Rule(0),
     "uuid7": Rule(0),
     "zephr": Rule(0, never=("sessions",)),

@@ -42,7 +42,6 @@ class ApiKeyForm(forms.ModelForm):
         initial=default_playouts,
         help_text=_("One pattern a line; * stands for any characters, as in netflix-*."),
     )
-
     origins = LinesField(
         label=_("Origins"),
         required=False,

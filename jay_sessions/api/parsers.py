@@ -12,14 +12,11 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
+from ..strict_json import refuse_constant
 from .errors import BadParameter
 from .request import last_value
 
 USER_ID = "user_id"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON.")
 
 
 class StrictJSONParser(BaseParser):
@@ -32,7 +29,7 @@ class StrictJSONParser(BaseParser):
     ) -> dict[str, Any]:
         body = stream.read()
         try:
-            data = json.loads(body.decode(), parse_constant=_refuse_constant)
+            data = json.loads(body.decode(), parse_constant=refuse_constant)
         except (ValueError, RecursionError) as error:
             raise BadParameter(("body",), "json_invalid", "The body is not valid JSON.") from error
         if not isinstance(data, dict):

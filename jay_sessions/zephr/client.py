@@ -28,6 +28,7 @@ from ..exceptions import (
     ZephrThrottled,
     ZephrUnavailable,
 )
+from ..strict_json import refuse_constant
 from . import transport
 from .session import ZephrSession, clean_session_id
 from .signature import authorization
@@ -210,10 +211,6 @@ def _decode(body: bytes, encoding: str) -> bytes:
     return plain
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON.")
-
-
 def _finite(text: str) -> float:
     # 1e999 is JSON, but becomes an infinity, which no JSON can hold.
     number = float(text)
@@ -222,7 +219,7 @@ def _finite(text: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite)
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:
