@@ -23,7 +23,7 @@ from .grants import (
 )
 from .identifiers import MAX_LENGTH
 from .store import without_waiting
-from .uuid7 import uuid7
+from .uuid7 import first_id
 
 keys_changed = Signal()
 """Sent when keys were changed in bulk, where Django sends no `post_save`."""
@@ -42,11 +42,11 @@ class TrackingSessionQuerySet(models.QuerySet["TrackingSession"]):
 
     def started_from(self, moment: datetime.datetime) -> Self:
         """Keep what started at `moment` or later."""
-        return self.filter(session_id__gte=uuid7(moment, 0))
+        return self.filter(session_id__gte=first_id(moment))
 
     def started_before(self, moment: datetime.datetime) -> Self:
         """Keep what started earlier than `moment`."""
-        return self.filter(session_id__lt=uuid7(moment, 0))
+        return self.filter(session_id__lt=first_id(moment))
 
     def ended(self) -> Self:
         """Keep what was ended by a client."""
@@ -67,6 +67,13 @@ class TrackingSessionQuerySet(models.QuerySet["TrackingSession"]):
         if expired_until is None:
             return self.none()
         return self.open().started_before(expired_until + datetime.timedelta.resolution)
+
+    def inactive(self, expired_until: datetime.datetime | None) -> Self:
+        """Keep what is ended, or past its lifetime."""
+        if expired_until is None:
+            return self.ended()
+        limit = first_id(expired_until + datetime.timedelta.resolution)
+        return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
 
     def distinct_values(self, field: str, limit: int = 50) -> list[str]:
         """Return up to `limit` values of an indexed text column in the whole table, sorted, without None.

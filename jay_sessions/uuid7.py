@@ -31,3 +31,8 @@ def moment_of(value: uuid.UUID) -> datetime.datetime:
     ms, fraction = value.int >> 80, value.int >> 64 & 0xFFF
     # Rounding up undoes the rounding down above: a step of the fraction is under a microsecond.
     return _EPOCH + (ms * 1000 - (-fraction * 1000 >> 12)) * _MICROSECOND
+
+
+def first_id(moment: datetime.datetime) -> uuid.UUID:
+    """Return an id such that exactly the ids of `moment` (an aware time) or later are not below it."""
+    return uuid7(max(moment, _EPOCH), 0)

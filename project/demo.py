@@ -37,6 +37,7 @@ class Credentials:
     password: str
     tracking_key: str
     zephr_key: str
+    analytics_key: str
 
 
 def prepare(state: Path) -> Credentials:
@@ -44,11 +45,12 @@ def prepare(state: Path) -> Credentials:
     try:
         credentials = Credentials(**json.loads(state.read_text()))
     except (OSError, ValueError, TypeError):
-        credentials = Credentials(secrets.token_urlsafe(9), "", "")
+        credentials = Credentials(secrets.token_urlsafe(9), "", "", "")
     credentials = dataclasses.replace(
         credentials,
         tracking_key=_key("demo tracking", Scope.TRACKING, credentials.tracking_key),
         zephr_key=_key("demo zephr", Scope.ZEPHR, credentials.zephr_key),
+        analytics_key=_key("demo analytics", Scope.ANALYTICS, credentials.analytics_key),
     )
     _operator(credentials.password)
     state.parent.mkdir(exist_ok=True)

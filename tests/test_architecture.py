@@ -33,6 +33,7 @@ RULES = {
     "": Rule(0),
     "addresses": Rule(0),
     "api_keys": Rule(0),
+    "buckets": Rule(0),
     "exceptions": Rule(0),
     "identifiers": Rule(0),
     "patterns": Rule(0),
@@ -55,8 +56,10 @@ RULES = {
     # The use cases.
     "carriers": Rule(2, uses("django")),
     "key_cache": Rule(2, uses("django")),
+    "listing": Rule(2, uses("django"), never=("zephr",)),
     "recorders": Rule(2, uses("django")),
     "sessions": Rule(2, uses("django"), never=("zephr",)),
+    "statistics": Rule(2, uses("django"), never=("zephr",)),
     "throttles": Rule(2, uses("django")),
     "zephr.gateway": Rule(2, uses("django"), never=("sessions",)),
     # What the world sees.

@@ -90,13 +90,18 @@ def test_every_line_works_when_pasted_and_ctrl_c_leaves_nothing_running(run):
     port = free_port()
     with run(port) as process:
         said = what_it_says(process)
-        create, read, by_header, end, proxy = re.findall(r"^curl .*$", said, re.MULTILINE)
+        create, read, by_header, end, newest, numbers, proxy = re.findall(r"^curl .*$", said, re.MULTILINE)
         status, created = curl(create)
         assert (status, json.loads(created)["data"]["userId"]) == (200, "user-1")
         assert curl(read) == (200, created)
         assert curl(by_header)[0] == 200
         assert curl(end)[0] == 200
         assert curl(read)[0] == 400
+        status, page = curl(newest)
+        assert (status, len(json.loads(page)["data"]), "nextToken" in page) == (200, 3, True)
+        status, days = curl(numbers)
+        assert (status, len(json.loads(days)["data"])) == (200, 30)
+        assert sum(day["sessions"] for day in json.loads(days)["data"]) > 100
         status, session = curl(proxy)
         assert (status, json.loads(session)["tenantId"]) == (200, "demo")
         os.killpg(process.pid, signal.SIGINT)

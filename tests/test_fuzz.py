@@ -36,7 +36,27 @@ GOOD_SHARE = 0.3
 """How many of an operation's answers must be 2xx, so that not only closed doors are knocked on."""
 
 TRACKING = "/playouts/{playout_id}/tracking/session"
-OPERATIONS = [("POST", TRACKING), ("GET", TRACKING), ("DELETE", TRACKING), ("GET", "/v3/sessions/{id}")]
+OPERATIONS = [
+    ("POST", TRACKING),
+    ("GET", TRACKING),
+    ("DELETE", TRACKING),
+    ("GET", f"{TRACKING}s"),
+    ("GET", "/playouts/{playout_id}/tracking/statistics"),
+    ("GET", "/v3/sessions/{id}"),
+]
+GOOD_PARAMETERS = {
+    "user_id": ["a", "b"],
+    "provider": ["netflix"],
+    "active": ["true", "false"],
+    "started_after": ["1970-01-01", "2025-10-25T12:00:00.5-03:30"],
+    "started_before": ["2199-12-31T23:59:59Z"],
+    "limit": ["1", "1000"],
+    "from": ["2025-10-25", "2025-10-26T00:30:00Z", "2025-10-26T05:00+05:45"],
+    "to": ["2025-10-27T12:00:00", "2025-11-01"],
+    "interval": ["hour", "day"],
+    "tz": ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"],
+}
+"""What opens the doors of the operations that read: they are good together."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -65,6 +85,14 @@ class Site:
         path = TRACKING.format(playout_id=PLAYOUT)
         headers = {"X-API-Key": self.key}
         return self.session.post(f"{self.url}{path}", headers=headers).headers["X-JAY-TRACKING"]
+
+    def next_token(self, playout_id, query):
+        """Ask for a page of one session; gives what leads to the next one, blank if there is none."""
+        path = f"{TRACKING}s".format(playout_id=playout_id)
+        response = self.session.get(
+            f"{self.url}{path}", params={**query, "limit": 1}, headers={"X-API-Key": self.key}
+        )
+        return response.json().get("nextToken", "") if response.status_code == 200 else ""
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +127,33 @@ def cases(draw, operation, mode, site):
             case.path_parameters["id"] = quote(draw(st.sampled_from(list(ZEPHR_SESSIONS))), safe="")
     elif mode.is_negative and draw(mostly(5)):
         case.path_parameters["playout_id"] = quote(draw(st.sampled_from(PLAYOUTS)), safe="")
-    if operation.method != "post" and "playout_id" in case.path_parameters:
-        place = draw(st.sampled_from(["cookie", "cookie", "header", "header", "nowhere"]))
-        token = draw(st.sampled_from(["new", EXAMPLE_TOKEN]))
-        token = site.new_token() if token == "new" else token
-        if place == "cookie":
-            case.cookies[COOKIE] = token
-        elif place == "header":
-            case.headers["X-JAY-TRACKING"] = token
+    if operation.path.endswith(("/sessions", "/statistics")):
+        ask_well(draw, case, operation, site)
+    elif operation.method != "post" and "playout_id" in case.path_parameters:
+        carry_a_token(draw, case, site)
     return case
+
+
+def ask_well(draw, case, operation, site):
+    """Put a good query in the place of the generated one, mostly."""
+    if not draw(mostly(3)):
+        return
+    names = {parameter.name for parameter in operation.query} - {"next_token"}
+    values = {name: st.sampled_from(GOOD_PARAMETERS[name]) for name in sorted(names)}
+    case.query = draw(st.fixed_dictionaries({}, optional=values))
+    if "next_token" in operation.query and draw(st.booleans()):
+        case.query["next_token"] = site.next_token(case.path_parameters["playout_id"], case.query)
+
+
+def carry_a_token(draw, case, site):
+    """Put a good token into the cookie or the header, mostly."""
+    place = draw(st.sampled_from(["cookie", "cookie", "header", "header", "nowhere"]))
+    token = draw(st.sampled_from(["new", EXAMPLE_TOKEN]))
+    token = site.new_token() if token == "new" else token
+    if place == "cookie":
+        case.cookies[COOKIE] = token
+    elif place == "header":
+        case.headers["X-JAY-TRACKING"] = token
 
 
 def is_routed(case) -> bool:

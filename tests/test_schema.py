@@ -17,7 +17,9 @@ from .servers import ROOT
 TRACKING, ZEPHR = "/playouts/{playout_id}/tracking/session", "/v3/sessions/{id}"
 POST, GET, DELETE = (TRACKING, "post"), (TRACKING, "get"), (TRACKING, "delete")
 PROXY = (ZEPHR, "get")
-OPERATIONS = [POST, GET, DELETE, PROXY]
+LIST = ("/playouts/{playout_id}/tracking/sessions", "get")
+STATISTICS = ("/playouts/{playout_id}/tracking/statistics", "get")
+OPERATIONS = [POST, GET, DELETE, LIST, STATISTICS, PROXY]
 
 PARAMETERS = {
     POST: {
@@ -38,6 +40,18 @@ PARAMETERS = {
         ("header", "X-API-Version"),
         ("cookie", COOKIE),
     },
+    LIST: {
+        ("path", "playout_id"),
+        ("header", "X-API-Version"),
+        *(("query", name) for name in ("user_id", "provider", "active", "started_after", "started_before")),
+        ("query", "limit"),
+        ("query", "next_token"),
+    },
+    STATISTICS: {
+        ("path", "playout_id"),
+        ("header", "X-API-Version"),
+        *(("query", name) for name in ("from", "to", "interval", "tz")),
+    },
     PROXY: {("path", "id")},
 }
 
@@ -56,6 +70,8 @@ ERRORS = {
     POST: [*UNDER_A_PLAYOUT, (415, 406, "UNSUPPORTED_MEDIA_TYPE"), (413, 400, "BODY_TOO_LARGE")],
     GET: [*UNDER_A_PLAYOUT, (422, 422, None), (400, 1001, "TRACKING_NOT_VALID")],
     DELETE: [*UNDER_A_PLAYOUT, (422, 422, None)],
+    LIST: [*UNDER_A_PLAYOUT, (422, 422, None)],
+    STATISTICS: [*UNDER_A_PLAYOUT, (422, 422, None)],
     PROXY: [
         *SHARED,
         (422, 422, None),
@@ -194,11 +210,14 @@ def test_the_parameters(document, operation):
     path, method = operation
     parameters = document["paths"][path][method]["parameters"]
     assert {(parameter["in"], parameter["name"]) for parameter in parameters} == PARAMETERS[operation]
-    assert all(parameter["schema"]["type"] == "string" for parameter in parameters)
+    types = {parameter["name"]: parameter["schema"]["type"] for parameter in parameters}
+    assert types.pop("limit", "integer") == "integer"
+    assert set(types.values()) == {"string"}
     assert [p["name"] for p in parameters if p.get("required")] == [path.split("{")[1].split("}")[0]]
     by_name = {parameter["name"]: parameter for parameter in parameters}
-    if path == TRACKING:
+    if path != ZEPHR:
         assert by_name["X-API-Version"]["schema"]["enum"] == ["2025-09-02"]
+    if path == TRACKING:
         assert by_name["X-JAY-TRACKING"]["example"] == EXAMPLE_TOKEN
 
 
@@ -273,7 +292,7 @@ def test_the_headers_of_the_answers(document, operation):
         (operation, "429"): {"Retry-After"},
         (operation, "503"): {"Retry-After"},
     }
-    always = {"Cache-Control", "X-API-Version"} if path == TRACKING else {"Cache-Control"}
+    always = {"Cache-Control"} if path == ZEPHR else {"Cache-Control", "X-API-Version"}
     for status, response in document["paths"][path][method]["responses"].items():
         assert set(response["headers"]) == always | extra.get((operation, status), set()), status
         assert all(header["required"] for header in response["headers"].values())
@@ -296,6 +315,31 @@ def test_what_delete_answers_is_a_message(document):
     found, required = fields(document, body_schema(document, DELETE, 200))
     assert found["data.message"] == ("string", None)
     assert {"data", "data.message"} <= required
+
+
+def test_a_listed_session_has_the_fields_of_a_session_and_two_more(document):
+    found, required = fields(document, body_schema(document, LIST, 200))
+    found["error.code"] = (found["error.code"][0], None)
+    more = {"data.playoutId": ("string", "netflix-de:s01e01"), "data.endedAt": ("string", None)}
+    assert found == {**SESSION, **more, "data": ("array", None)}
+    assert required == {*REQUIRED_OF_SESSION, "data.playoutId"}
+    limit = next(p for p in document["paths"][LIST[0]]["get"]["parameters"] if p["name"] == "limit")
+    assert (limit["schema"]["minimum"], limit["schema"]["maximum"], limit["schema"]["default"]) == (
+        1,
+        1000,
+        100,
+    )
+
+
+def test_the_statistics_have_three_fields(document):
+    found, required = fields(document, body_schema(document, STATISTICS, 200))
+    names = {"data.start": "string", "data.sessions": "integer", "data.users": "integer"}
+    assert {name: found[name][0] for name in names} == names
+    assert {"data", *names} <= required
+    interval = next(
+        p for p in document["paths"][STATISTICS[0]]["get"]["parameters"] if p["name"] == "interval"
+    )
+    assert (set(interval["schema"]["enum"]), interval["schema"]["default"]) == ({"day", "hour"}, "day")
 
 
 def test_a_zephr_session_has_the_fields_of_the_reference_and_may_have_more(document):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.signals import got_request_exception
@@ -25,18 +26,24 @@ class BodyTooLarge(ours.JaySessionsError):
 
 
 class BadParameter(ours.JaySessionsError):
-    """A parameter breaks a rule: `loc` says where it stands, as in `("query", "user_id")`."""
+    """Parameters break rules: `loc` says where one stands, as in `("query", "user_id")`."""
 
     code = "BAD_PARAMETER"
 
     def __init__(self, loc: tuple[str, ...], kind: str, message: str) -> None:
         super().__init__(message)
-        self.problem = {"loc": list(loc), "msg": message, "type": kind}
+        self.problems = [{"loc": list(loc), "msg": message, "type": kind}]
 
     @classmethod
     def of(cls, loc: tuple[str, ...], error: ours.InvalidValue) -> "BadParameter":
         """Say where the value stood that broke a rule."""
         return cls(loc, error.kind, error.message)
+
+    def joined_by(self, others: Iterable["BadParameter"]) -> "BadParameter":
+        """Name the problems of the others too."""
+        for other in others:
+            self.problems += other.problems
+        return self
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     answer = TABLE[kind]
     request = context["request"]
     if isinstance(exc, BadParameter) and request.method == "POST":
-        body: dict[str, Any] = {"detail": [exc.problem]}
+        body: dict[str, Any] = {"detail": exc.problems}
     else:
         error = {"code": answer.code, "message": answer.message, "details": _details(exc, answer)}
         body = {"error": error}
@@ -102,7 +109,7 @@ def _details(exc: Exception, answer: Answer) -> Any:
     if answer.details is not None:
         return answer.details
     if isinstance(exc, BadParameter):
-        return [exc.problem]
+        return exc.problems
     return exc.get_codes() if isinstance(exc, drf.APIException) else exc.code  # type: ignore[attr-defined]
 
 

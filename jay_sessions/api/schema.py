@@ -7,62 +7,35 @@ code already has as a table (statuses, codes, words, limits) is taken from there
 """
 
 import copy
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiViewExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework import exceptions as drf
-from rest_framework.views import APIView
 
 from .. import carriers, conf
 from .. import exceptions as ours
+from . import schema_analytics
 from .authentication import HEADER as KEY_HEADER
-from .base import API_VERSION, VERSION_HEADER, JayView
+from .base import JayView
 from .errors import TABLE, BadParameter, BodyTooLarge
 from .parsers import USER_ID
-from .schema_components import (
-    COMPONENTS,
-    SAMPLE_HEADER,
-    SAMPLE_SESSION,
-    SEGMENT,
-    TEXT,
-    Schema,
-    array,
-    json_object,
-    ref,
-    string,
-    typed,
+from .schema_components import COMPONENTS, SAMPLE_HEADER, SAMPLE_SESSION, SEGMENT, TEXT, Schema, ref
+from .schema_parts import (
+    ALWAYS,
+    API_VERSION_PARAMETER,
+    CACHE_CONTROL,
+    COOKIE_GONE,
+    PLAYOUT_PARAMETER,
+    TOKEN,
+    VERSION,
+    error_answers,
+    json_content,
+    parameter,
+    success,
 )
 
-
-def _parameter(place: str, name: str, schema: Schema, description: str, **more: Any) -> Schema:
-    parameter = {"in": place, "name": name, "schema": schema, "description": description, **more}
-    return {**parameter, "required": True} if place == "path" else parameter
-
-
-def _header(description: str, schema: Schema | None = None) -> Schema:
-    return {"description": description, "required": True, "schema": schema or {"type": "string"}}
-
-
-_CACHE_CONTROL = {"Cache-Control": _header("Never to be stored.", string(enum=["no-store"]))}
-_VERSION = {VERSION_HEADER: _header("The version that the answer follows.", string(enum=[API_VERSION]))}
-_TOKEN = {
-    carriers.HEADER: _header("The token, for clients without cookies.", string(example=SAMPLE_HEADER)),
-    "Set-Cookie": _header("The token again, as a cookie."),
-}
-_COOKIE_GONE = {"Set-Cookie": _header("The cookie's deletion.")}
-_RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", typed("integer", minimum=0))}
-_ALWAYS: list[type[Exception]] = [
-    drf.AuthenticationFailed,
-    drf.PermissionDenied,
-    drf.Throttled,
-    drf.MethodNotAllowed,
-    BadParameter,
-    ours.StoreUnavailable,
-    Exception,
-]
 _ZEPHR: list[type[Exception]] = [
     ours.ZephrSessionNotFound,
     ours.ZephrNotConfigured,
@@ -72,54 +45,6 @@ _ZEPHR: list[type[Exception]] = [
     ours.ZephrThrottled,
     ours.ZephrTimeout,
 ]
-_HEADERS: dict[int, dict[str, Schema]] = {
-    401: {"WWW-Authenticate": _header("Where the key belongs.")},
-    405: {"Allow": _header("The methods that this path has.")},
-    429: _RETRY_AFTER,
-    503: _RETRY_AFTER,
-}
-
-
-def _words(kind: type[Exception], view: APIView) -> list[str]:
-    """Return what `error.details` may be for a kind of exception; nothing for the list of problems."""
-    if kind is BadParameter:
-        return []
-    if kind is drf.AuthenticationFailed:
-        return ["API_KEY_MISSING", "API_KEY_INVALID"]
-    if kind is drf.PermissionDenied:
-        return [cast(Any, permission).code for permission in view.permission_classes]
-    return [TABLE[kind].details or kind.code]  # type: ignore[attr-defined]
-
-
-def _json(schema: Schema, examples: Mapping[str, Any]) -> Schema:
-    named = {name: {"value": value} for name, value in examples.items()}
-    return {"application/json": {"schema": schema, **({"examples": named} if named else {})}}
-
-
-def _errors(kinds: list[type[Exception]], view: APIView, headers: Schema) -> dict[str, Schema]:
-    """Return the answers to these exceptions by status, each with the codes and words it may carry."""
-    responses: dict[str, Schema] = {}
-    for status in sorted({TABLE[kind].status for kind in kinds}):
-        same = [kind for kind in kinds if TABLE[kind].status == status]
-        examples = {
-            word: {"error": {"code": TABLE[kind].code, "message": TABLE[kind].message, "details": word}}
-            for kind in same
-            for word in _words(kind, view)
-        }
-        details: Schema = {"enum": list(examples)} if examples else array(ref("JayProblem"))
-        codes = sorted({TABLE[kind].code for kind in same})
-        error = json_object({"code": {"enum": codes}, "details": details}, "details")
-        schema = {"allOf": [ref("JayErrorAnswer"), json_object({"error": error})]}
-        responses[str(status)] = {
-            "description": " ".join(dict.fromkeys(TABLE[kind].message for kind in same)),
-            "headers": {**headers, **_HEADERS.get(status, {})},
-            "content": _json(schema, examples),
-        }
-    return responses
-
-
-def _success(schema: Schema, examples: Mapping[str, Any], headers: Schema, description: str) -> Schema:
-    return {"description": description, "headers": headers, "content": _json(schema, examples)}
 
 
 class ContractSchema(AutoSchema):
@@ -148,15 +73,15 @@ class TrackingSchema(ContractSchema):
     """`/playouts/{playout_id}/tracking/session`."""
 
     tag = "tracking"
-    headers = {**_CACHE_CONTROL, **_VERSION}
+    headers = {**CACHE_CONTROL, **VERSION}
 
     def operation(self, method: str) -> Schema:
         return getattr(self, f"_{method.lower()}")()  # type: ignore[no-any-return]
 
     def _post(self) -> Schema:
-        user_id = _parameter("query", USER_ID, TEXT, "Optional user ID to track users across sessions")
+        user_id = parameter("query", USER_ID, TEXT, "Optional user ID to track users across sessions")
         form = {"schema": ref("JayStartSession")}
-        kinds = [*_ALWAYS, drf.NotAcceptable, drf.UnsupportedMediaType, BodyTooLarge]
+        kinds = [*ALWAYS, drf.NotAcceptable, drf.UnsupportedMediaType, BodyTooLarge]
         return {
             "operationId": "start_tracking_session",
             "summary": "Initiate a new tracking session",
@@ -168,12 +93,12 @@ class TrackingSchema(ContractSchema):
                 "content": {parser.media_type: form for parser in self.view.parser_classes},
             },
             "responses": {
-                "200": self._session("The new session.", {**self.headers, **_TOKEN}),
-                **_errors(kinds, self.view, self.headers),
+                "200": self._session("The new session.", {**self.headers, **TOKEN}),
+                **error_answers(kinds, self.view, self.headers),
                 "422": {
                     "description": TABLE[BadParameter].message,
                     "headers": self.headers,
-                    "content": _json(ref("JayProblemsAnswer"), {}),
+                    "content": json_content(ref("JayProblemsAnswer"), {}),
                 },
             },
         }
@@ -186,13 +111,13 @@ class TrackingSchema(ContractSchema):
             "parameters": [*self._parameters(), self._cookie()],
             "responses": {
                 "200": self._session("The active session.", self.headers),
-                **_errors([*_ALWAYS, drf.NotAcceptable, ours.NoSession], self.view, self.headers),
+                **error_answers([*ALWAYS, drf.NotAcceptable, ours.NoSession], self.view, self.headers),
             },
         }
 
     def _delete(self) -> Schema:
         answer = {"data": {"message": "The tracking session has ended."}}
-        headers = {**self.headers, **_COOKIE_GONE}
+        headers = {**self.headers, **COOKIE_GONE}
         return {
             "operationId": "end_tracking_session",
             "summary": "End the tracking session",
@@ -200,53 +125,65 @@ class TrackingSchema(ContractSchema):
             "cookie. Without a token the answer is the same.",
             "parameters": [*self._parameters(), self._cookie()],
             "responses": {
-                "200": _success(ref("JayMessageAnswer"), {"ended": answer}, headers, "It has ended."),
-                **_errors([*_ALWAYS, drf.NotAcceptable], self.view, self.headers),
+                "200": success(ref("JayMessageAnswer"), {"ended": answer}, headers, "It has ended."),
+                **error_answers([*ALWAYS, drf.NotAcceptable], self.view, self.headers),
             },
         }
 
     def _session(self, description: str, headers: Schema) -> Schema:
         examples = {"session": {"data": SAMPLE_SESSION}}
-        return _success(ref("JayTrackingSessionAnswer"), examples, headers, description)
+        return success(ref("JayTrackingSessionAnswer"), examples, headers, description)
 
     def _parameters(self) -> list[Schema]:
         return [
-            _parameter("path", "playout_id", SEGMENT, "What is played.", example="netflix-de:s01e01"),
-            _parameter(
+            PLAYOUT_PARAMETER,
+            parameter(
                 "header",
                 carriers.HEADER,
                 {"type": "string"},
                 "Tracking session header for user tracking and analytics, as POST answered it.",
                 example=SAMPLE_HEADER,
             ),
-            _parameter(
-                "header",
-                VERSION_HEADER,
-                string(enum=[API_VERSION], default=API_VERSION),
-                "The version to answer with; without it, the current one.",
-            ),
+            API_VERSION_PARAMETER,
         ]
 
     def _cookie(self) -> Schema:
         name = conf.get().cookie_name
-        return _parameter("cookie", name, {"type": "string"}, "The token, as POST set it.")
+        return parameter("cookie", name, {"type": "string"}, "The token, as POST set it.")
+
+
+class ListingSchema(ContractSchema):
+    """`/playouts/{playout_id}/tracking/sessions`."""
+
+    tag = "analytics"
+    headers = {**CACHE_CONTROL, **VERSION}
+
+    def operation(self, method: str) -> Schema:
+        return schema_analytics.listing(self.view, self.headers)
+
+
+class StatisticsSchema(ListingSchema):
+    """`/playouts/{playout_id}/tracking/statistics`."""
+
+    def operation(self, method: str) -> Schema:
+        return schema_analytics.statistics(self.view, self.headers)
 
 
 class ZephrSchema(ContractSchema):
     """`/v3/sessions/{id}`."""
 
     tag = "zephr"
-    headers = _CACHE_CONTROL
+    headers = CACHE_CONTROL
 
     def operation(self, method: str) -> Schema:
         return {
             "operationId": "read_zephr_session",
             "summary": "Retrieve a session",
             "description": "Looks up a session in Zephr.",
-            "parameters": [_parameter("path", "id", SEGMENT, "Unique Session identifier")],
+            "parameters": [parameter("path", "id", SEGMENT, "Unique Session identifier")],
             "responses": {
-                "200": _success(ref("ZephrSession"), {}, self.headers, "The session, as Zephr sends it."),
-                **_errors([*_ALWAYS, *_ZEPHR], self.view, self.headers),
+                "200": success(ref("ZephrSession"), {}, self.headers, "The session, as Zephr sends it."),
+                **error_answers([*ALWAYS, *_ZEPHR], self.view, self.headers),
             },
         }
 
@@ -274,6 +211,16 @@ class _ContractExtension(OpenApiViewExtension):
 class TrackingSessionExtension(_ContractExtension):
     target_class = "jay_sessions.api.views.TrackingSessionView"
     schema = TrackingSchema
+
+
+class SessionListExtension(_ContractExtension):
+    target_class = "jay_sessions.api.analytics.SessionListView"
+    schema = ListingSchema
+
+
+class StatisticsExtension(_ContractExtension):
+    target_class = "jay_sessions.api.analytics.StatisticsView"
+    schema = StatisticsSchema
 
 
 class ZephrSessionExtension(_ContractExtension):

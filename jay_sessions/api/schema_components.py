@@ -34,6 +34,7 @@ SAMPLE_SESSION = {
     "userId": "user-123456",
     "providerName": "netflix",
 }
+SAMPLE_BUCKET = {"start": "2025-09-02T00:00:00+02:00", "sessions": 1200, "users": 800}
 
 # As `identifiers.check_text` has it; ranges in a form that every dialect of patterns reads.
 TEXT: Schema = {"type": "string", "maxLength": MAX_LENGTH, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
@@ -72,32 +73,48 @@ ENVELOPE: dict[str, Schema] = {
     "error": ref("JayError"),
 }
 
-COMPONENTS: dict[str, Schema] = {
-    "JayTrackingSession": json_object(
-        {
-            "sessionId": string("Unique identifier for the tracking session", SAMPLE_SESSION["sessionId"]),
-            "startTime": string(
-                "ISO 8601 formatted timestamp of when the session started, in UTC",
-                SAMPLE_SESSION["startTime"],
-                pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$",
-            ),
-            "source": string(
-                "Identifier of the system or API version that created this session",
-                SAMPLE_SESSION["source"],
-            ),
-            "userId": string(
-                "Optional identifier to track users across multiple sessions", SAMPLE_SESSION["userId"]
-            ),
-            "providerName": string(
-                "Name of the content provider, automatically extracted from the playout path",
-                SAMPLE_SESSION["providerName"],
-            ),
-        },
-        "sessionId",
-        "startTime",
-        "source",
-        example=SAMPLE_SESSION,
+_UTC_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$"
+_SESSION: dict[str, Schema] = {
+    "sessionId": string("Unique identifier for the tracking session", SAMPLE_SESSION["sessionId"]),
+    "startTime": string(
+        "ISO 8601 formatted timestamp of when the session started, in UTC",
+        SAMPLE_SESSION["startTime"],
+        pattern=_UTC_TIME,
     ),
+    "source": string(
+        "Identifier of the system or API version that created this session",
+        SAMPLE_SESSION["source"],
+    ),
+    "userId": string("Optional identifier to track users across multiple sessions", SAMPLE_SESSION["userId"]),
+    "providerName": string(
+        "Name of the content provider, automatically extracted from the playout path",
+        SAMPLE_SESSION["providerName"],
+    ),
+}
+_REQUIRED_OF_SESSION = ("sessionId", "startTime", "source")
+
+COMPONENTS: dict[str, Schema] = {
+    "JayTrackingSession": json_object(_SESSION, *_REQUIRED_OF_SESSION, example=SAMPLE_SESSION),
+    "JayRecordedSession": json_object(
+        {
+            **_SESSION,
+            "playoutId": string("What was played.", "netflix-de:s01e01"),
+            "endedAt": string("When a client ended it, in UTC", pattern=_UTC_TIME),
+        },
+        *_REQUIRED_OF_SESSION,
+        "playoutId",
+    ),
+    "JaySessionListAnswer": json_object({"data": array(ref("JayRecordedSession")), **ENVELOPE}, "data"),
+    "JayBucket": json_object(
+        {
+            "start": string("When the hour or day begins, with the zone's offset.", format="date-time"),
+            "sessions": typed("integer", "Sessions that started in it.", minimum=0),
+            "users": typed("integer", "Distinct users of these sessions.", minimum=0),
+        },
+        *SAMPLE_BUCKET,
+        example=SAMPLE_BUCKET,
+    ),
+    "JayStatisticsAnswer": json_object({"data": array(ref("JayBucket")), **ENVELOPE}, "data"),
     "JayTrackingSessionAnswer": json_object({"data": ref("JayTrackingSession"), **ENVELOPE}, "data"),
     "JayMessage": json_object({"message": string("What was done.")}, "message"),
     "JayMessageAnswer": json_object({"data": ref("JayMessage"), **ENVELOPE}, "data"),

@@ -6,6 +6,8 @@ from rest_framework import serializers
 
 from ..exceptions import InvalidUserId
 from ..identifiers import MAX_LENGTH, clean_user_id
+from ..models import TrackingSession
+from ..statistics import Bucket
 from ..tokens import Token, format_time
 
 
@@ -44,6 +46,30 @@ class TrackingSessionSerializer(serializers.Serializer):
     def get_startTime(self, token: Token) -> str:
         return format_time(token.start_time)
 
-    def to_representation(self, token: Token) -> dict[str, Any]:
-        members = super().to_representation(token)
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        members = super().to_representation(instance)
         return {name: value for name, value in members.items() if value is not None}
+
+
+class RecordedSessionSerializer(TrackingSessionSerializer):
+    """A session as the listing answers it, from its row."""
+
+    playoutId = serializers.CharField(source="playout_id")
+    endedAt = serializers.SerializerMethodField()
+
+    def get_startTime(self, row: TrackingSession) -> str:  # type: ignore[override]
+        return format_time(row.started_at)
+
+    def get_endedAt(self, row: TrackingSession) -> str | None:
+        return None if row.ended_at is None else format_time(row.ended_at)
+
+
+class BucketSerializer(serializers.Serializer):
+    """An hour or a day of the statistics; `start` with the offset of its zone."""
+
+    start = serializers.SerializerMethodField()
+    sessions = serializers.IntegerField()
+    users = serializers.IntegerField()
+
+    def get_start(self, bucket: Bucket) -> str:
+        return bucket.start.isoformat()

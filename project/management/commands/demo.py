@@ -68,6 +68,8 @@ class Command(BaseCommand):
 
     def _explain(self, url: str, credentials: demo.Credentials, zephr_id: str, jar: str) -> None:
         session = f"{url}/playouts/{PLAYOUT}/tracking/session"
+        statistics = f"{url}/playouts/{PLAYOUT}/tracking/statistics"
+        analytics = ["-H", f"X-API-Key: {credentials.analytics_key}"]
         tracking = ["-H", f"X-API-Key: {credentials.tracking_key}"]
         token = sessions.start(PLAYOUT, "demo-user").encoded
         lines = [
@@ -81,6 +83,8 @@ class Command(BaseCommand):
                 "End the first one (reading it again then answers 400):",
                 ["-i", "-X", "DELETE", "-b", jar, *tracking, session],
             ),
+            ("List the newest sessions:", [*analytics, f"{session}s?limit=3"]),
+            ("Count sessions and users by day:", [*analytics, f"{statistics}?tz=Europe/Berlin"]),
             (
                 "Read a Zephr session through the proxy:",
                 ["-H", f"X-API-Key: {credentials.zephr_key}", f"{url}/v3/sessions/{zephr_id}"],

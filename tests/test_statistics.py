@@ -1,0 +1,135 @@
+"""What is counted, against a count in Python of the same rows."""
+
+import collections
+import datetime
+import zoneinfo
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jay_sessions import statistics
+from jay_sessions.buckets import Interval
+from jay_sessions.exceptions import InvalidValue, StoreUnavailable
+from jay_sessions.models import TrackingSession
+from jay_sessions.uuid7 import uuid7
+
+from .conftest import PLAYOUT, store_down
+from .test_buckets import ZONES
+
+pytestmark = pytest.mark.django_db
+
+START = datetime.datetime(2025, 10, 24, tzinfo=datetime.UTC)  # before Berlin's and Havana's clocks change
+MICROSECOND = datetime.timedelta.resolution
+DAY = datetime.timedelta(days=1)
+
+
+def store(*sessions, playout_id=PLAYOUT):
+    """Store sessions, each a pair of start and user id."""
+    TrackingSession.objects.all().delete()
+    TrackingSession.objects.bulk_create(
+        TrackingSession(
+            session_id=uuid7(moment, number),
+            playout_id=playout_id,
+            user_id=user_id,
+            started_at=moment,
+            source="here",
+        )
+        for number, (moment, user_id) in enumerate(sessions)
+    )
+
+
+def counted(*args):
+    return [(bucket.sessions, bucket.users) for bucket in statistics.over_time(PLAYOUT, *args)]
+
+
+def test_users_are_distinct_and_anonymous_sessions_are_none():
+    store(*((START, user) for user in ("a", "a", "b", None, None)))
+    assert counted(START, START + DAY, Interval.DAY, datetime.UTC) == [(5, 2)]
+
+
+def test_a_user_counts_in_each_bucket():
+    store((START, "a"), (START + DAY, "a"))
+    assert counted(START, START + 2 * DAY, Interval.DAY, datetime.UTC) == [(1, 1), (1, 1)]
+
+
+def test_buckets_without_sessions_are_there():
+    store((START + DAY, None))
+    assert counted(START, START + 3 * DAY, Interval.DAY, datetime.UTC) == [(0, 0), (1, 0), (0, 0)]
+
+
+def test_the_range_is_half_open_and_cuts_its_first_and_last_bucket():
+    noon, evening = START + DAY / 2, START + 1.75 * DAY
+    store(*((moment, None) for moment in (noon - MICROSECOND, noon, evening - MICROSECOND, evening)))
+    buckets = statistics.over_time(PLAYOUT, noon, evening, Interval.DAY, datetime.UTC)
+    assert [(bucket.start, bucket.sessions) for bucket in buckets] == [(START, 1), (START + DAY, 1)]
+
+
+def test_another_playout_does_not_count():
+    store((START, "a"), playout_id="netflix-de:other")
+    assert counted(START, START + DAY, Interval.DAY, datetime.UTC) == [(0, 0)]
+
+
+def test_an_hour_that_the_clock_shows_twice_is_counted_twice():
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    first = datetime.datetime(2025, 10, 26, 0, 30, tzinfo=datetime.UTC)
+    hour = datetime.timedelta(hours=1)
+    store((first, "a"), (first + hour, "a"), (first + hour, None))
+    buckets = statistics.over_time(PLAYOUT, first, first + 1.5 * hour, Interval.HOUR, berlin)
+    assert [(bucket.start.isoformat(), bucket.sessions, bucket.users) for bucket in buckets] == [
+        ("2025-10-26T02:00:00+02:00", 1, 1),
+        ("2025-10-26T02:00:00+01:00", 2, 1),
+    ]
+
+
+def test_the_beginning_of_time_is_no_fault():
+    start = datetime.datetime(1950, 1, 1, tzinfo=datetime.UTC)
+    assert counted(start, start + DAY, Interval.DAY, datetime.UTC) == [(0, 0)]
+
+
+@settings(max_examples=60)
+@given(
+    sessions=st.lists(
+        st.tuples(st.integers(-86_400, 6 * 86_400), st.sampled_from(["a", "b", "c", None])), max_size=60
+    ),
+    cut=st.integers(0, 86_400),
+    hours=st.integers(1, 130),
+    interval=st.sampled_from(Interval),
+    zone=st.sampled_from(ZONES),
+)
+def test_each_number_is_that_of_a_direct_count(sessions, cut, hours, interval, zone):
+    zone = zoneinfo.ZoneInfo(zone)
+    rows = [(START + datetime.timedelta(seconds=at), user) for at, user in sessions]
+    store(*rows)
+    start = START + datetime.timedelta(seconds=cut)
+    end = start + datetime.timedelta(hours=hours)
+    expected = collections.defaultdict(list)
+    for moment, user in rows:
+        if start <= moment < end:
+            expected[interval.start_of(moment, zone).isoformat()].append(user)
+    found = {
+        bucket.start.isoformat(): (bucket.sessions, bucket.users)
+        for bucket in statistics.over_time(PLAYOUT, start, end, interval, zone)
+    }
+    assert {start: counts for start, counts in found.items() if counts != (0, 0)} == {
+        start: (len(users), len(set(users) - {None})) for start, users in expected.items()
+    }
+
+
+def test_ten_thousand_buckets_take_fifty_queries():
+    store((START, "a"))
+    with CaptureQueriesContext(connection) as queries:
+        counts = counted(START, START + datetime.timedelta(hours=10_000), Interval.HOUR, datetime.UTC)
+    assert (len(queries), len(counts), sum(sessions for sessions, _ in counts)) == (50, 10_000, 1)
+
+
+def test_an_empty_range_is_refused():
+    with pytest.raises(InvalidValue):
+        counted(START, START, Interval.DAY, datetime.UTC)
+
+
+def test_a_database_that_is_away_is_said_to_be():
+    with store_down(), pytest.raises(StoreUnavailable):
+        counted(START, START + DAY, Interval.DAY, datetime.UTC)
