@@ -37,6 +37,12 @@ HINTS: dict[str, tuple[str, str]] = {
     "CONNECT_TIMEOUT": ("E016", '{"ZEPHR": {"CONNECT_TIMEOUT": 2, …}}'),
     "CACHE_TIMEOUT": ("E017", '{"ZEPHR": {"CACHE_TIMEOUT": 30, …}}'),
     "NOT_FOUND_CACHE_TIMEOUT": ("E018", '{"ZEPHR": {"NOT_FOUND_CACHE_TIMEOUT": 5, …}}'),
+    "LINK_SESSIONS": ("E023", '{"ZEPHR": {"LINK_SESSIONS": True, …}}'),
+    "SESSION_COOKIE_NAME": ("E024", '{"ZEPHR": {"SESSION_COOKIE_NAME": "blaize_session", …}}'),
+    "MAX_ATTEMPTS": ("E025", '{"ZEPHR": {"MAX_ATTEMPTS": 3, …}}'),
+    "STALE_IF_ERROR": ("E026", '{"ZEPHR": {"STALE_IF_ERROR": 600, …}}'),
+    "CIRCUIT_FAILURES": ("E027", '{"ZEPHR": {"CIRCUIT_FAILURES": 10, …}}'),
+    "CIRCUIT_TIMEOUT": ("E028", '{"ZEPHR": {"CIRCUIT_TIMEOUT": 10, …}}'),
 }
 UNKNOWN_NAME = "E019"
 

@@ -27,12 +27,18 @@ class ZephrSettings:
     """Where Zephr's Admin API is and how to sign for it; all times in seconds."""
 
     base_url: str
-    access_key: str
+    access_key: str = dataclasses.field(repr=False)
     secret_key: str = dataclasses.field(repr=False)
     timeout: float = 8.0
     connect_timeout: float = 2.0
     cache_timeout: int = 30
     not_found_cache_timeout: int = 5
+    max_attempts: int = 3
+    stale_if_error: int = 0
+    circuit_failures: int = 10
+    circuit_timeout: float = 10.0
+    link_sessions: bool = False
+    session_cookie_name: str = "blaize_session"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

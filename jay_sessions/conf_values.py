@@ -43,6 +43,9 @@ _ACCESS_KEY = re.compile(r"[!-9;-~]+")
 _MAX_JSON = 1300
 _SAME_SITE = ("Lax", "Strict", "None")
 
+MAX_ATTEMPTS = 10
+"""Requests that one call to Zephr may cost at the most."""
+
 THROTTLES = ("key", "anonymous")
 """What can be throttled: requests with a valid key, by key; all others, by address."""
 
@@ -75,6 +78,18 @@ def _seconds(value: Any) -> float:
 def _whole_seconds(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
         raise ValueError("must be a whole number of seconds, 0 to switch it off")
+    return value
+
+
+def _attempts(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ATTEMPTS:
+        raise ValueError(f"must be a whole number of attempts, from 1 to {MAX_ATTEMPTS}")
+    return value
+
+
+def _failures(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
+        raise ValueError("must be a whole number of failures in a row, 0 to switch it off")
     return value
 
 
@@ -186,6 +201,12 @@ ZEPHR_PARSERS: dict[str, Parser] = {
     "CONNECT_TIMEOUT": _seconds,
     "CACHE_TIMEOUT": _whole_seconds,
     "NOT_FOUND_CACHE_TIMEOUT": _whole_seconds,
+    "MAX_ATTEMPTS": _attempts,
+    "STALE_IF_ERROR": _whole_seconds,
+    "CIRCUIT_FAILURES": _failures,
+    "CIRCUIT_TIMEOUT": _seconds,
+    "LINK_SESSIONS": _flag,
+    "SESSION_COOKIE_NAME": _cookie_name,
 }
 
 PARSERS: dict[str, Parser] = {

@@ -37,6 +37,10 @@ class InvalidPlayoutId(InvalidValue):
     """A playout id breaks a rule."""
 
 
+class InvalidZephrSessionId(InvalidValue):
+    """The id of a Zephr session breaks a rule."""
+
+
 class InvalidToken(JaySessionsError):
     """A tracking token is malformed, over-long, tampered with or signed by a stranger."""
 
@@ -80,11 +84,30 @@ class ZephrCredentialsRejected(ZephrError):
     code = "ZEPHR_CREDENTIALS_REJECTED"
 
 
+class ZephrClockSkew(ZephrCredentialsRejected):
+    """Zephr refuses the signature, and our clock is far from its own.
+
+    `seconds` is how far ours is ahead; negative where it is behind.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class ZephrUnavailable(ZephrError):
     """Zephr cannot be reached, breaks off, or answers 5xx."""
 
     code = "ZEPHR_UNAVAILABLE"
     retryable = True
+
+
+class ZephrCircuitOpen(ZephrUnavailable):
+    """Zephr failed too often and is not asked for now. `retry_after` is for how long, in whole seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ZephrBadResponse(ZephrError):

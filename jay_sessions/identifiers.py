@@ -1,8 +1,8 @@
-"""What a user id and a playout id may be, wherever they come from."""
+"""What the ids of users, playouts and Zephr sessions may be, wherever they come from."""
 
 import re
 
-from .exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue
+from .exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue, InvalidZephrSessionId
 
 MAX_LENGTH = 255
 
@@ -45,3 +45,17 @@ def clean_playout_id(value: object) -> str:
     if not playout_id:
         raise InvalidPlayoutId("string_too_short", "String should have at least 1 character.")
     return playout_id
+
+
+def clean_zephr_session_id(value: object) -> str:
+    """Return `value` if it can stand for a Zephr session, as one segment of a path.
+
+    Raises InvalidZephrSessionId as `check_text` describes, and for the empty string, `.` and `..`,
+    which would ask Zephr for another path.
+    """
+    session_id = check_text(value, InvalidZephrSessionId)
+    if not session_id:
+        raise InvalidZephrSessionId("string_too_short", "String should have at least 1 character.")
+    if session_id in (".", ".."):
+        raise InvalidZephrSessionId("string_dot_segment", "String should not be a dot segment.")
+    return session_id

@@ -13,7 +13,8 @@ from django.db.models.signals import post_delete, post_save
 from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys
-from .models import ApiKey, keys_changed
+from .models import ApiKey
+from .querysets import keys_changed
 
 MAX_AGE = 5.0
 """Seconds that a key is used without asking the database again."""

@@ -7,7 +7,8 @@ import uuid
 from django.utils import timezone
 
 from . import sessions
-from .models import TrackingSession, TrackingSessionQuerySet
+from .models import TrackingSession
+from .querysets import TrackingSessionQuerySet
 from .store import available
 
 MAX_LIMIT = 1000

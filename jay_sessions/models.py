@@ -1,14 +1,11 @@
-"""What is stored: tracking sessions and API keys."""
+"""What is stored: tracking sessions, API keys, and what is known of linked Zephr sessions."""
 
 import datetime
-import hmac
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar
 
-from django.db import connections, models, router, transaction
-from django.dispatch import Signal
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys, patterns
 from .grants import (
@@ -22,78 +19,7 @@ from .grants import (
     validate_text,
 )
 from .identifiers import MAX_LENGTH
-from .store import without_waiting
-from .uuid7 import first_id
-
-keys_changed = Signal()
-"""Sent when keys were changed in bulk, where Django sends no `post_save`."""
-
-
-LAST_USE_PRECISION = datetime.timedelta(minutes=1)
-LAST_USE_RETRY = datetime.timedelta(seconds=5)
-
-
-class TrackingSessionQuerySet(models.QuerySet["TrackingSession"]):
-    """Times are asked as ranges of ids: an id carries its session's start (see `uuid7`)."""
-
-    def primary(self) -> Self:
-        """Return the same from the database that is written to: a replica may lag behind."""
-        return self.using(router.db_for_write(self.model))
-
-    def started_from(self, moment: datetime.datetime) -> Self:
-        """Keep what started at `moment` or later."""
-        return self.filter(session_id__gte=first_id(moment))
-
-    def started_before(self, moment: datetime.datetime) -> Self:
-        """Keep what started earlier than `moment`."""
-        return self.filter(session_id__lt=first_id(moment))
-
-    def ended(self) -> Self:
-        """Keep what was ended by a client."""
-        return self.filter(ended_at__isnull=False)
-
-    def open(self) -> Self:
-        """Keep what was not ended, past its lifetime or not."""
-        return self.filter(ended_at__isnull=True)
-
-    def active(self, expired_until: datetime.datetime | None) -> Self:
-        """Keep what is open and started after `expired_until` (see `sessions.expired_until`)."""
-        if expired_until is None:
-            return self.open()
-        return self.open().started_from(expired_until + datetime.timedelta.resolution)
-
-    def expired(self, expired_until: datetime.datetime | None) -> Self:
-        """Keep what is open, but past its lifetime."""
-        if expired_until is None:
-            return self.none()
-        return self.open().started_before(expired_until + datetime.timedelta.resolution)
-
-    def inactive(self, expired_until: datetime.datetime | None) -> Self:
-        """Keep what is ended, or past its lifetime."""
-        if expired_until is None:
-            return self.ended()
-        limit = first_id(expired_until + datetime.timedelta.resolution)
-        return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
-
-    def distinct_values(self, field: str, limit: int = 50) -> list[str]:
-        """Return up to `limit` values of an indexed text column in the whole table, sorted, without None.
-
-        It hops from one value to the next over the index, where DISTINCT would read all rows.
-        Works on PostgreSQL and SQLite alike.
-        """
-        connection = connections[self.db]
-        quote = connection.ops.quote_name
-        column = quote(cast(Any, self.model._meta.get_field(field)).column)
-        table = quote(self.model._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH RECURSIVE seen(value) AS (SELECT MIN({column}) FROM {table} UNION ALL "  # noqa: S608 (our own names, quoted)
-                f"SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > seen.value) "
-                "FROM seen WHERE seen.value IS NOT NULL) "
-                "SELECT value FROM seen WHERE value IS NOT NULL LIMIT %s",
-                [limit],
-            )
-            return [value for (value,) in cursor.fetchall()]
+from .querysets import ApiKeyQuerySet, LinkedZephrSessionQuerySet, TrackingSessionQuerySet
 
 
 class TrackingSession(models.Model):
@@ -118,6 +44,17 @@ class TrackingSession(models.Model):
         db_index=False,
         related_name="+",
     )
+    # Likewise, as it is stored before anybody has asked Zephr.
+    zephr_session = models.ForeignKey(
+        "LinkedZephrSession",
+        models.DO_NOTHING,
+        verbose_name=_("Zephr session"),
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
 
     objects = TrackingSessionQuerySet.as_manager()
 
@@ -135,6 +72,12 @@ class TrackingSession(models.Model):
             models.Index(
                 fields=["session_id"], name="jay_session_ended", condition=models.Q(ended_at__isnull=False)
             ),
+            # Costs nothing where no session is linked.
+            models.Index(
+                fields=["zephr_session", "session_id"],
+                name="jay_session_zephr",
+                condition=models.Q(zephr_session__isnull=False),
+            ),
         ]
         permissions: ClassVar = [("lookup_zephr_session", _("Can look up Zephr sessions"))]
 
@@ -142,68 +85,41 @@ class TrackingSession(models.Model):
         return str(self.session_id)
 
 
-class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """How keys are found and made; the text of a key exists only in the hands of who asked for it."""
+FACTS = ("state", "user_state", "device", "browser", "os", "country")
+"""What of a Zephr session is of use for analytics."""
 
-    def update(self, **kwargs: Any) -> int:
-        """Change keys, and let caches know, as `save()` does by its signal."""
-        count = super().update(**kwargs)
-        keys_changed.send(self.model)
-        return count
 
-    def primary(self) -> Self:
-        """Return the same from the database that is written to: a replica may lag behind."""
-        return self.using(router.db_for_write(self.model))
+class LinkedZephrSession(models.Model):
+    """What Zephr said of a session that a tracking session is linked to; fetched later, or not yet.
 
-    @sensitive_variables("text")
-    def issue(self, name: str, **fields: Any) -> tuple["ApiKey", str]:
-        """Create a key; return it with its text, which cannot be had again.
+    `fetched_at` is None until then; a session that Zephr does not know has nothing but that.
+    """
 
-        Raises ValidationError for a name, scopes or patterns that are not valid.
-        """
-        text = api_keys.generate()
-        key = self.model(name=name, **fields)
-        key.take(text)
-        key.full_clean()
-        key.save(force_insert=True)
-        return key, text
+    zephr_session_id = models.CharField(_("Zephr session id"), max_length=MAX_LENGTH, primary_key=True)
+    claimed_at = models.DateTimeField(_("claimed"))
+    fetched_at = models.DateTimeField(_("fetched"), null=True)
+    state = models.CharField(_("Zephr state"), max_length=MAX_LENGTH, null=True)
+    user_state = models.CharField(_("user state"), max_length=MAX_LENGTH, null=True)
+    device = models.CharField(_("device"), max_length=MAX_LENGTH, null=True)
+    browser = models.CharField(_("browser"), max_length=MAX_LENGTH, null=True)
+    os = models.CharField(_("operating system"), max_length=MAX_LENGTH, null=True)
+    country = models.CharField(_("country"), max_length=MAX_LENGTH, null=True)
 
-    @sensitive_variables("text")
-    def find(self, text: str) -> "ApiKey | None":
-        """Return the key with this text, revoked or not; None where there is none."""
-        return self.with_digest(api_keys.digest(text)) if api_keys.has_form(text) else None
+    objects = LinkedZephrSessionQuerySet.as_manager()
 
-    def with_digest(self, digest: str) -> "ApiKey | None":
-        """Return the key whose text has this digest, revoked or not; None where there is none."""
-        key = self.primary().filter(digest=digest).first()
-        return key if key is not None and hmac.compare_digest(key.digest, digest) else None
+    class Meta:
+        db_table = "jay_zephr_session"
+        verbose_name = _("linked Zephr session")
+        verbose_name_plural = _("linked Zephr sessions")
+        indexes: ClassVar = [models.Index(fields=[name], name=f"jay_zephr_{name}") for name in FACTS]
 
-    def revoke(self) -> int:
-        """Revoke these keys, for good; return how many were not revoked before."""
-        return self.filter(revoked_at=None).update(revoked_at=timezone.now())
+    def facts(self) -> dict[str, str | None]:
+        """Return what Zephr said, by the fields' names."""
+        return {name: getattr(self, name) for name in FACTS}
 
-    def note_use(self, key: "ApiKey", now: datetime.datetime) -> None:
-        """Remember that the key was used; at most one write a minute, whoever else notes it too.
-
-        Waits for no lock: where somebody else holds the row, or with SQLite the file, nothing is
-        noted until a use some seconds later.
-        """
-        stale = now - LAST_USE_PRECISION
-        if key.last_used_at is not None and key.last_used_at > stale:
-            return
-        alias = router.db_for_write(self.model)
-        unnoted = self.using(alias).filter(
-            models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale), pk=key.pk
-        )
-        noted = False
-        with without_waiting(alias), transaction.atomic(alias):
-            if connections[alias].features.has_select_for_update_skip_locked:
-                unnoted = unnoted.select_for_update(skip_locked=True)
-            if unnoted.values_list("pk", flat=True).first() is not None:
-                # Not `self.update`: whatever caches keys need not forget them for this.
-                noted = bool(models.QuerySet.update(self.using(alias).filter(pk=key.pk), last_used_at=now))
-        # For who keeps the key in memory: where somebody else was faster, or is at it, ask again soon.
-        key.last_used_at = now if noted else stale + LAST_USE_RETRY
+    def __str__(self) -> str:
+        # Shortened: whoever holds a whole session id may be that session.
+        return f"{self.zephr_session_id[:8]}…"
 
 
 class ApiKey(models.Model):

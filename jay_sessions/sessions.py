@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from . import conf, providers, tokens
 from .exceptions import InvalidToken, InvalidUserId, NoSession
-from .identifiers import check_text, clean_playout_id, clean_user_id
+from .identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 from .models import ApiKey, TrackingSession
 from .recorders import direct
 from .signals import session_ended, session_started
@@ -42,12 +42,18 @@ def expired_until(now: datetime.datetime) -> datetime.datetime | None:
     return None if lifetime is None else now - lifetime
 
 
-def start(playout_id: str, user_id: str | None = None, *, api_key: ApiKey | None = None) -> Started:
-    """Record a new session and return it.
+def start(
+    playout_id: str,
+    user_id: str | None = None,
+    *,
+    api_key: ApiKey | None = None,
+    zephr_session_id: str | None = None,
+) -> Started:
+    """Record a new session and return it; `zephr_session_id` links it to a session of Zephr's.
 
     When this returns, the session is committed (inside a transaction of the caller's: as durable as
-    that transaction). Raises InvalidPlayoutId, InvalidUserId, or StoreUnavailable where it could not
-    be recorded; `session_started` is sent after the commit.
+    that transaction). Raises InvalidPlayoutId, InvalidUserId, InvalidZephrSessionId, or
+    StoreUnavailable where it could not be recorded; `session_started` is sent after the commit.
     """
     settings = conf.get()
     now = timezone.now()
@@ -59,6 +65,7 @@ def start(playout_id: str, user_id: str | None = None, *, api_key: ApiKey | None
         source=settings.source,
         started_at=now,
         api_key_id=None if api_key is None else api_key.pk,
+        zephr_session_id=None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id),
     )
     token = Token(
         session_id=str(session.session_id),

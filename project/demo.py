@@ -16,6 +16,7 @@ from jay_sessions import sessions
 from jay_sessions.grants import Scope
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.uuid7 import RANDOM_BITS, uuid7
+from project.zephr_demo_sessions import DEMO_SESSIONS
 
 OPERATOR = "demo"
 MADE_HERE = "(made by the demo)"
@@ -109,4 +110,5 @@ def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.date
         source="jay.api.playout.1.0.0",
         started_at=started,
         ended_at=ended if rng.random() < 0.4 and ended < now else None,
+        zephr_session_id=rng.choice(list(DEMO_SESSIONS)) if rng.random() < 0.5 else None,
     )

@@ -143,4 +143,5 @@ if zephr_base_url := env.str("ZEPHR_BASE_URL", ""):
         "BASE_URL": zephr_base_url,
         "ACCESS_KEY": env.str("ZEPHR_ACCESS_KEY"),
         "SECRET_KEY": env.str("ZEPHR_SECRET_KEY"),
+        "LINK_SESSIONS": env.bool("ZEPHR_LINK_SESSIONS", False),
     }

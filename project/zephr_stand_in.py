@@ -41,9 +41,11 @@ class ZephrStandIn:
     """The server; `with ZephrStandIn(...)` starts and stops it, in threads of its own.
 
     `sessions` maps ids to what is answered. `port` 0 picks a free one, on 127.0.0.1. `clock` gives
-    seconds since the epoch; a timestamp may be `max_skew_seconds` away from it. `requests` are the
-    latest ones that it saw. While `fault` is set, it is called with the request's handler in place
-    of an answer, and the connection is closed after it; it should end when `stopping` is set.
+    seconds since the epoch, for the header `Date` too; a timestamp may be `max_skew_seconds` away
+    from it. `requests` are the latest ones that it saw. While `fault` is set, it is called with the
+    request's handler in place of an answer, and the connection is closed after it; it should end
+    when `stopping` is set. While `welcome` is set, it is called with every new connection, and what
+    it returns is used instead, such as one under TLS.
     """
 
     def __init__(
@@ -59,11 +61,12 @@ class ZephrStandIn:
         self.sessions = sessions
         self.requests: collections.deque[SeenRequest] = collections.deque(maxlen=1000)
         self.fault: Callable[[BaseHTTPRequestHandler], None] | None = None
+        self.welcome: Callable[[socket.socket], socket.socket] | None = None
         self.stopping = threading.Event()
         self._access_key = access_key
         self._secret_key = secret_key
         self._port = port
-        self._clock = clock
+        self.clock = clock
         self._max_skew = max_skew_seconds
         self._nonces: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -120,7 +123,7 @@ class ZephrStandIn:
         access_key, timestamp, nonce, given = parts
         if not hmac.compare_digest(access_key.encode(), self._access_key.encode()):
             return "Unknown access key"
-        now = self._clock()
+        now = self.clock()
         if not re.fullmatch("[0-9]{1,15}", timestamp) or abs(int(timestamp) / 1000 - now) > self._max_skew:
             return "Timestamp out of range"
         # Written out once more, so that a fault in the client's own signature cannot hide.
@@ -149,6 +152,11 @@ class _Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        welcome = self.stand_in.welcome
+        return (welcome(connection) if welcome else connection), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -195,6 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.server.stand_in.clock() if timestamp is None else timestamp)
 
     def log_message(self, *args: Any) -> None:
         """Log nothing: a request holds a signature."""

@@ -1,16 +1,22 @@
 """`GET /v3/sessions/{id}` over HTTP, with the stand-in behind it."""
 
+import concurrent.futures
 import json
 import re
+import time
 
 import pytest
+import time_machine
+from django.core.cache import cache
 from django.test import Client
 
 from jay_sessions.models import ApiKey, Scope
+from jay_sessions.zephr import gateway
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
 from .conftest import error_of
+from .zephr_held import LOCAL_CACHE, Held, refusing, until, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -24,11 +30,13 @@ def zephr(setting):
     with ZephrStandIn("access", SECRET) as running:
         configure(setting, running.base_url)
         yield running
+    gateway._processes.clear()
 
 
 def configure(setting, base_url, **options):
     pair = {"ACCESS_KEY": "access", "SECRET_KEY": SECRET}
-    setting(ZEPHR={"BASE_URL": base_url, **pair, "TIMEOUT": 0.6, "CONNECT_TIMEOUT": 0.3, **options})
+    times = {"TIMEOUT": 0.6, "CONNECT_TIMEOUT": 0.3, "MAX_ATTEMPTS": 1}
+    setting(ZEPHR={"BASE_URL": base_url, **pair, **times, **options})
 
 
 def answering(status, body=b"{}", **headers):
@@ -208,3 +216,74 @@ def test_while_zephr_throttles_the_client_learns_when_to_try_again(api, zephr, w
     response = api.get(PATH)
     assert error_of(response) == (503, 503, "ZEPHR_THROTTLED")
     assert int(response["Retry-After"]) == expected
+
+
+def headers_of(response):
+    assert response["Cache-Control"] == "no-store"
+    return response.get("Cache-Status"), response.get("Age")
+
+
+def test_an_answer_says_whether_it_is_from_the_cache_and_how_old_it_is(api, zephr, settings):
+    settings.CACHES = LOCAL_CACHE
+    cache.clear()
+    with time_machine.travel("2026-01-01T12:00:00Z", tick=False) as clock:
+        assert headers_of(api.get(PATH)) == ("jay_sessions; fwd=uri-miss; stored", None)
+        assert headers_of(api.get(PATH)) == ("jay_sessions; hit; ttl=30", "0")
+        clock.move_to("2026-01-01T12:00:18Z")
+        assert headers_of(api.head(PATH)) == ("jay_sessions; hit; ttl=12", "18")
+
+
+def test_an_answer_that_is_not_kept_is_not_called_stored(api, zephr, setting):
+    configure(setting, zephr.base_url, CACHE_TIMEOUT=0)
+    assert headers_of(api.get(PATH)) == ("jay_sessions; fwd=uri-miss", None)
+
+
+def test_an_answer_past_its_time_says_so_and_why(api, zephr, setting, settings):
+    settings.CACHES = LOCAL_CACHE
+    cache.clear()
+    configure(setting, zephr.base_url, STALE_IF_ERROR=60, CIRCUIT_FAILURES=1, CIRCUIT_TIMEOUT=0.5)
+    with time_machine.travel("2026-01-01T12:00:00Z", tick=False) as clock:
+        api.get(PATH)
+        clock.move_to("2026-01-01T12:00:42Z")
+        zephr.fault = refusing()
+        response = api.get(PATH)
+        assert response.status_code == 200
+        assert json.loads(response.content) == DEMO_SESSIONS[SESSION_ID]
+        failed = "jay_sessions; fwd=stale; ttl=-12; detail=ZEPHR_UNAVAILABLE"
+        assert headers_of(response) == (failed, "42")
+        open_circuit = "jay_sessions; hit; ttl=-12; detail=ZEPHR_UNAVAILABLE"
+        assert headers_of(api.get(PATH)) == (open_circuit, "42")
+        zephr.fault = None
+        time.sleep(0.55)
+        assert headers_of(api.get(PATH)) == ("jay_sessions; fwd=stale; stored", None)
+
+
+def test_who_waited_for_the_call_of_another_thread_is_told_so(api, zephr):
+    zephr.fault = held = Held.session({})
+
+    def answer_when_two_have_asked():
+        until(lambda: any(waiting(process.flights) for process in gateway._processes.values()))
+        held.go_on.set()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        other = pool.submit(gateway.look_up, SESSION_ID)
+        until(lambda: zephr.requests)
+        pool.submit(answer_when_two_have_asked)
+        assert headers_of(api.get(PATH)) == ("jay_sessions; fwd=uri-miss; collapsed", None)
+        assert other.result().source is gateway.Source.MISS
+    assert len(zephr.requests) == 1
+
+
+def test_an_error_has_no_origin(api, zephr):
+    response = api.get("/v3/sessions/nobody")
+    assert not {"Age", "Cache-Status"} & set(response.headers)
+
+
+def test_while_the_circuit_is_open_the_client_learns_when_to_try_again(api, zephr, setting):
+    configure(setting, zephr.base_url, CIRCUIT_FAILURES=1, CIRCUIT_TIMEOUT=20)
+    zephr.fault = refusing()
+    assert error_of(api.get(PATH)) == (502, 503, "ZEPHR_UNAVAILABLE")
+    response = api.get(PATH)
+    assert error_of(response) == (503, 503, "ZEPHR_UNAVAILABLE")
+    assert 19 <= int(response["Retry-After"]) <= 20
+    assert len(zephr.requests) == 1

@@ -3,6 +3,7 @@
 With `JAY_SCREENSHOTS` naming a directory, each page is also saved there as a picture.
 """
 
+import base64
 import datetime
 import os
 import re
@@ -74,10 +75,23 @@ class Operator:
     def count(self, css: str) -> int:
         return len(self.chrome.find_elements(By.CSS_SELECTOR, css))
 
-    def picture(self, name: str) -> None:
+    def sees(self, colours: str, width: int) -> None:
+        """Prefer light or dark colours, in a window that is so many pixels wide."""
+        feature = {"name": "prefers-color-scheme", "value": colours}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 800}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def scrolls_sideways(self) -> bool:
+        page = "document.documentElement"
+        return self.chrome.execute_script(f"return {page}.scrollWidth > {page}.clientWidth")
+
+    def picture(self, name: str, *, whole: bool = False) -> None:
         if directory := os.environ.get("JAY_SCREENSHOTS"):
             Path(directory).mkdir(parents=True, exist_ok=True)
-            self.chrome.save_screenshot(str(Path(directory) / f"{name}.png"))
+            command = {"captureBeyondViewport": whole}
+            data = self.chrome.execute_cdp_cmd("Page.captureScreenshot", command)["data"]
+            (Path(directory) / f"{name}.png").write_bytes(base64.b64decode(data))
 
 
 @pytest.fixture(scope="session")
@@ -158,9 +172,16 @@ def test_an_operator_looks_a_zephr_session_up(operator, setting):
         for session_id in zephr.sessions:
             operator.fill("session_id", session_id)
             operator.press("#content input[type=submit]")
-            operator.picture(f"zephr-{re.sub('[^a-z]', '', session_id.lower())[:12]}")
+            operator.picture(f"zephr-{re.sub('[^a-z]', '', session_id.lower())[:12]}", whole=True)
             assert session_id not in operator.chrome.current_url
             assert operator.count("#content table") >= 1
+            # Nothing that a strict Content-Security-Policy forbids.
+            assert operator.count("#content :is([style], [onclick], style, script)") == 0
+        for name, colours, width in (("dark", "dark", 1280), ("narrow", "light", 400)):
+            operator.sees(colours, width)
+            operator.picture(f"zephr-{name}", whole=True)
+            assert operator.scrolls_sideways() is False
+        operator.sees("light", 1280)
         operator.fill("session_id", "unknown")
         operator.press("#content input[type=submit]")
         operator.picture("zephr-unknown")

@@ -86,6 +86,12 @@ def test_a_bad_value_is_named_with_its_id_and_a_hint(settings, number, name, val
         *rows("E016", "CONNECT_TIMEOUT", **SECONDS, none=None),
         *rows("E017", "CACHE_TIMEOUT", **WHOLE),
         *rows("E018", "NOT_FOUND_CACHE_TIMEOUT", **WHOLE),
+        *rows("E023", "LINK_SESSIONS", none=None, number=1, text="True"),
+        *rows("E024", "SESSION_COOKIE_NAME", none=None, empty="", space="a b", equals="a=b"),
+        *rows("E025", "MAX_ATTEMPTS", **WHOLE, zero=0, eleven=11),
+        *rows("E026", "STALE_IF_ERROR", **WHOLE),
+        *rows("E027", "CIRCUIT_FAILURES", **WHOLE),
+        *rows("E028", "CIRCUIT_TIMEOUT", **SECONDS, none=None),
     ],
 )
 def test_a_bad_value_of_zephr_is_named_with_its_id_and_a_hint(settings, number, name, value):

@@ -63,6 +63,15 @@ def test_a_good_value_is_taken(settings, name, raw, value):
         ("CACHE_TIMEOUT", 60, 60),
         ("NOT_FOUND_CACHE_TIMEOUT", 0, 0),
         ("NOT_FOUND_CACHE_TIMEOUT", 10, 10),
+        ("LINK_SESSIONS", True, True),
+        ("SESSION_COOKIE_NAME", "zephr", "zephr"),
+        ("MAX_ATTEMPTS", 1, 1),
+        ("MAX_ATTEMPTS", 10, 10),
+        ("STALE_IF_ERROR", 0, 0),
+        ("STALE_IF_ERROR", 86400, 86400),
+        ("CIRCUIT_FAILURES", 0, 0),
+        ("CIRCUIT_FAILURES", 5, 5),
+        ("CIRCUIT_TIMEOUT", 0.5, 0.5),
         ("ACCESS_KEY", "a-b_c/d=", "a-b_c/d="),
         ("SECRET_KEY", "s p a c e", "s p a c e"),
     ],
@@ -104,7 +113,9 @@ def test_zephr_waits_and_caches_as_the_contract_says_unless_told_otherwise(setti
     settings.JAY_SESSIONS = {"ZEPHR": ZEPHR}
     zephr = conf.get().zephr
     assert (zephr.timeout, zephr.connect_timeout) == (8, 2)
-    assert (zephr.cache_timeout, zephr.not_found_cache_timeout) == (30, 5)
+    assert (zephr.cache_timeout, zephr.not_found_cache_timeout, zephr.stale_if_error) == (30, 5, 0)
+    assert (zephr.link_sessions, zephr.session_cookie_name) == (False, "blaize_session")
+    assert (zephr.max_attempts, zephr.circuit_failures, zephr.circuit_timeout) == (3, 10, 10)
 
 
 def test_overriding_the_setting_takes_effect_at_once_and_ends(settings):
@@ -135,9 +146,9 @@ def test_the_settings_cannot_be_changed_in_place():
 
 def test_no_secret_is_in_the_representation_of_the_settings(settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "the-site-secret", ["the-old-secret"]
-    settings.JAY_SESSIONS = {"ZEPHR": ZEPHR}
+    settings.JAY_SESSIONS = {"ZEPHR": {**ZEPHR, "ACCESS_KEY": "zephr-access"}}
     shown = f"{conf.get()!r} {conf.get()} {conf.get().zephr!r} {conf.get().zephr}"
-    for secret in ("the-site-secret", "the-old-secret", "zephr-secret"):
+    for secret in ("the-site-secret", "the-old-secret", "zephr-secret", "zephr-access"):
         assert secret not in shown
     for key in conf.get().signing_keys:
         assert repr(key) not in shown

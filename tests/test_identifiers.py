@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jay_sessions.exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue
-from jay_sessions.identifiers import check_text, clean_playout_id, clean_user_id
+from jay_sessions.exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue, InvalidZephrSessionId
+from jay_sessions.identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 
 CONTROLS = [chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]]
 SURROGATES = ["\ud800", "\udbff", "\udc00", "\udfff", "\ude00\ud83d"]
@@ -84,3 +84,17 @@ def test_an_error_does_not_repeat_the_value():
     with pytest.raises(InvalidUserId) as caught:
         clean_user_id("private\0")
     assert "private" not in f"{caught.value} {caught.value!r} {caught.value.message}"
+
+
+@pytest.mark.parametrize("session_id", ["26a73b7a", "...", ".a", "%2e%2e", "ä", "a/b", "x" * 255, "💩" * 255])
+def test_the_id_of_a_zephr_session_may_be_any_text_that_is_one_segment_of_a_path(session_id):
+    assert clean_zephr_session_id(session_id) == session_id
+
+
+@pytest.mark.parametrize(
+    "value", ["", ".", "..", "a\nb", "\x00", "\x7f", "\x85", "x" * 256, "\ud800", None, 1, b"a"]
+)
+def test_any_other_zephr_session_id_is_refused_without_being_repeated(value):
+    with pytest.raises(InvalidZephrSessionId) as caught:
+        clean_zephr_session_id(value)
+    assert repr(value) not in caught.value.message

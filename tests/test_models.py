@@ -12,7 +12,8 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.utils import timezone
 
-from jay_sessions.models import LAST_USE_RETRY, ApiKey, Scope, TrackingSession
+from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.querysets import LAST_USE_RETRY
 from jay_sessions.store import without_waiting
 from jay_sessions.uuid7 import uuid7
 

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from .. import sessions
 from ..exceptions import InvalidValue
 from ..identifiers import check_text
-from ..models import TrackingSession, TrackingSessionQuerySet
+from ..models import LinkedZephrSession, TrackingSession
+from ..querysets import TrackingSessionQuerySet
 
 Rows = QuerySet[TrackingSession]
 Choices = list[tuple[str, Any]]
@@ -28,16 +29,22 @@ class _ValueFilter(admin.SimpleListFilter):
 
     parameter_name: str
 
+    @property
+    def column(self) -> str:
+        return self.parameter_name
+
+    def values(self) -> list[str]:
+        return TrackingSession.objects.distinct_values(self.column)
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        values = TrackingSession.objects.distinct_values(self.parameter_name)
-        return [(value, value) for value in values]
+        return [(value, value) for value in self.values()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         value = self.value()
         if value is None:
             return queryset
         try:
-            return queryset.filter(**{self.parameter_name: check_text(value)})
+            return queryset.filter(**{self.column: check_text(value)})
         except InvalidValue as error:
             raise IncorrectLookupParameters from error
 
@@ -50,6 +57,57 @@ class ProviderFilter(_ValueFilter):
 class SourceFilter(_ValueFilter):
     title = _("source")
     parameter_name = "source"
+
+
+class _ZephrFilter(_ValueFilter):
+    """What Zephr said of the session that a tracking session is linked to."""
+
+    @property
+    def column(self) -> str:
+        return f"zephr_session__{self.parameter_name.removeprefix('zephr_')}"
+
+    def values(self) -> list[str]:
+        return LinkedZephrSession.objects.distinct_values(self.column.removeprefix("zephr_session__"))
+
+
+class DeviceFilter(_ZephrFilter):
+    title = _("device")
+    parameter_name = "zephr_device"
+
+
+class BrowserFilter(_ZephrFilter):
+    title = _("browser")
+    parameter_name = "zephr_browser"
+
+
+class SystemFilter(_ZephrFilter):
+    title = _("operating system")
+    parameter_name = "zephr_os"
+
+
+class CountryFilter(_ZephrFilter):
+    title = _("country")
+    parameter_name = "zephr_country"
+
+
+class ZephrStateFilter(_ZephrFilter):
+    title = _("session state at Zephr")
+    parameter_name = "zephr_state"
+
+
+class UserStateFilter(_ZephrFilter):
+    title = _("user state at Zephr")
+    parameter_name = "zephr_user_state"
+
+
+ZEPHR_FILTERS = (
+    DeviceFilter,
+    BrowserFilter,
+    SystemFilter,
+    CountryFilter,
+    ZephrStateFilter,
+    UserStateFilter,
+)
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -8,12 +8,19 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from .. import sessions
-from ..models import TrackingSession
-from .filters import PeriodFilter, ProviderFilter, SourceFilter, StateFilter, UserFilter
+from .. import conf, sessions
+from ..models import LinkedZephrSession, TrackingSession
+from .filters import (
+    ZEPHR_FILTERS,
+    PeriodFilter,
+    ProviderFilter,
+    SourceFilter,
+    StateFilter,
+    UserFilter,
+)
 from .zephr import ZephrLookupView, may_look_up
 
 
@@ -21,7 +28,7 @@ from .zephr import ZephrLookupView, may_look_up
 class TrackingSessionAdmin(admin.ModelAdmin):
     list_display = ("started", "playout_id", "provider_name", "user_id", "state", "short_id", "api_key")
     list_filter = (PeriodFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
-    list_select_related: ClassVar = ["api_key"]
+    list_select_related: ClassVar = ["api_key", "zephr_session"]
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
@@ -60,6 +67,35 @@ class TrackingSessionAdmin(admin.ModelAdmin):
         limit = sessions.expired_until(timezone.now())
         return _("expired") if limit is not None and session.started_at <= limit else _("active")
 
+    @admin.display(description=_("at Zephr"))
+    def at_zephr(self, session: TrackingSession) -> str:
+        """Say in a few words what Zephr said, empty where no session is linked."""
+        if session.zephr_session_id is None:
+            return ""
+        found = _linked(session)
+        if found is None or found.fetched_at is None:
+            return str(_("not fetched yet"))
+        return ", ".join(filter(None, found.facts().values())) or str(_("nothing known"))
+
+    @admin.display(description=_("Zephr session"))
+    def zephr(self, session: TrackingSession) -> Any:
+        """Return what Zephr said, fact by fact, under the session's shortened id."""
+        found = _linked(session) or LinkedZephrSession(pk=session.zephr_session_id)
+        title = {field.name: field.verbose_name for field in found._meta.fields}
+        lines: list[Any] = [(title[name], text) for name, text in found.facts().items() if text]
+        lines.append((title["fetched_at"], found.fetched_at or _("not yet")))
+        return format_html("{}{}", found, format_html_join("", "<br>{}: {}", lines))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [*self.list_display, *(["at_zephr"] if _links() else [])]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*self.list_filter, *(ZEPHR_FILTERS if _links() else [])]
+
+    def get_fields(self, request: HttpRequest, obj: TrackingSession | None = None) -> Any:
+        is_linked = obj is not None and obj.zephr_session_id is not None
+        return [*self.fields, *(["zephr"] if is_linked else [])]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -68,7 +104,7 @@ class TrackingSessionAdmin(admin.ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Refuse look-ups on columns that are made up in the URL: most have no index."""
-        filters = {chosen.parameter_name for chosen in self.list_filter}
+        filters = {chosen.parameter_name for chosen in (*self.list_filter, *ZEPHR_FILTERS)}
         columns = {field.name for field in self.opts.fields}
         return lookup in filters or lookup.partition("__")[0] not in columns
 
@@ -96,3 +132,16 @@ class TrackingSessionAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         context = {"may_look_up_zephr": may_look_up(request), **(extra_context or {})}
         return super().changelist_view(request, context)
+
+
+def _links() -> bool:
+    zephr = conf.get().zephr
+    return zephr is not None and zephr.link_sessions
+
+
+def _linked(session: TrackingSession) -> LinkedZephrSession | None:
+    # There is no row before Zephr is asked: the list's join then gives None, a query of its own raises.
+    try:
+        return session.zephr_session
+    except LinkedZephrSession.DoesNotExist:
+        return None

@@ -17,7 +17,7 @@ from .. import conf, exceptions
 from ..identifiers import MAX_LENGTH
 from ..models import TrackingSession
 from ..zephr import gateway
-from ..zephr.session import ZephrSession
+from .zephr_tables import as_text, tables
 
 PERMISSION = "jay_sessions.lookup_zephr_session"
 
@@ -26,7 +26,13 @@ ADVICE: dict[type[exceptions.ZephrError], Any] = {
     exceptions.ZephrCredentialsRejected: _(
         "Zephr refuses the key pair. Check ZEPHR's ACCESS_KEY and SECRET_KEY, and this server's clock."
     ),
+    exceptions.ZephrClockSkew: _(
+        "Zephr refuses the signature, as this server's clock is far from its own. Set it, best by NTP."
+    ),
     exceptions.ZephrUnavailable: _("Zephr cannot be reached or fails. Check ZEPHR's TENANT or BASE_URL."),
+    exceptions.ZephrCircuitOpen: _(
+        "Zephr failed many times in a row, so for a moment it is not asked. Try again soon."
+    ),
     exceptions.ZephrBadResponse: _(
         "Something answers that is not Zephr's Admin API. Check ZEPHR's TENANT or BASE_URL."
     ),
@@ -69,12 +75,11 @@ class ZephrLookupView(FormView):
         session_id = form.cleaned_data["session_id"]
         self._note(session_id)
         try:
-            raw = _printable(gateway.get_session(session_id).raw)
-            found = {"session": ZephrSession.parse(json.loads(raw)), "raw": raw}
+            found = _shown(gateway.look_up(session_id))
         except exceptions.InvalidValue as error:
             form.add_error("session_id", error.message)
         except exceptions.ZephrError as error:
-            form.add_error(None, ADVICE[type(error)])
+            form.add_error(None, next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE))
         return self.render_to_response(self.get_context_data(form=form, **found))
 
     def _note(self, session_id: str) -> None:
@@ -96,6 +101,22 @@ class ZephrLookupView(FormView):
         )
 
 
-def _printable(raw: Mapping[str, Any]) -> str:
+def _shown(answer: gateway.Answer) -> dict[str, Any]:
+    raw = _printable(answer.session.raw)
+    text, is_cut = as_text(raw)
+    found = tables(raw)
+    return {
+        "tables": [table for table in found if table.rows],
+        "empty": [table.title for table in found if not table.rows],
+        "raw": text,
+        "raw_is_cut": is_cut,
+        "age": answer.age,
+        "is_stale": answer.source is gateway.Source.STALE,
+    }
+
+
+def _printable(raw: Mapping[str, Any]) -> dict[str, Any]:
     # JSON can hold lone surrogates, a page in UTF-8 cannot.
-    return json.dumps(dict(raw), indent=2, ensure_ascii=False).encode("utf-8", "replace").decode()
+    text = json.dumps(raw, ensure_ascii=False).encode("utf-8", "replace")
+    printable: dict[str, Any] = json.loads(text)
+    return printable

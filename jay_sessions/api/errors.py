@@ -81,6 +81,7 @@ TABLE: dict[type[Exception], Answer] = {
     ours.ZephrSessionNotFound: Answer(404, 404, "Zephr does not know this session."),
     ours.ZephrCredentialsRejected: Answer(502, 503, "Zephr refuses our credentials."),
     ours.ZephrUnavailable: Answer(502, 503, "Zephr is unavailable."),
+    ours.ZephrCircuitOpen: Answer(503, 503, "Zephr is unavailable; try again.", retry=True),
     ours.ZephrBadResponse: Answer(502, 503, "Zephr's answer is unusable."),
     ours.ZephrThrottled: Answer(503, 503, "Zephr throttles us; try again.", retry=True),
     ours.ZephrTimeout: Answer(504, 503, "Zephr did not answer in time."),

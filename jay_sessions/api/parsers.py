@@ -17,6 +17,9 @@ from .errors import BadParameter
 from .request import last_value
 
 USER_ID = "user_id"
+ZEPHR_SESSION_ID = "zephr_session_id"
+FIELDS = (USER_ID, ZEPHR_SESSION_ID)
+"""What is looked for in a form."""
 
 
 class StrictJSONParser(BaseParser):
@@ -38,15 +41,16 @@ class StrictJSONParser(BaseParser):
 
 
 class StrictFormParser(BaseParser):
-    """A URL-encoded form; of it only the user id, as bytes that the serializer decodes."""
+    """A URL-encoded form; of it only `FIELDS`, as bytes that the serializer decodes."""
 
     media_type = "application/x-www-form-urlencoded"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, bytes]:
-        value = last_value(stream.read(), USER_ID)
-        return {} if value is None else {USER_ID: value}
+        form = stream.read()
+        values = {name: last_value(form, name) for name in FIELDS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class _NoFiles(FileUploadHandler):
@@ -64,13 +68,13 @@ class _NoFiles(FileUploadHandler):
 
 
 class StrictMultiPartParser(BaseParser):
-    """A multipart form; of it only the user id, which must not be a file."""
+    """A multipart form; of it only `FIELDS`, which must not be files."""
 
     media_type = "multipart/form-data"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> dict[str, bytes]:
+    ) -> dict[str, Any]:
         body, files = stream.read(), _NoFiles()
         _, _, parameters = (media_type or "").partition(";")
         content_type = f"{self.media_type};{parameters}"
@@ -84,7 +88,6 @@ class StrictMultiPartParser(BaseParser):
         # Django takes what it cannot make out for the end of the form.
         if f"--{parse_header_parameters(content_type)[1]['boundary']}--".encode() not in body:
             raise BadParameter(("body",), "multipart_invalid", "The form does not end.")
-        if USER_ID in files.names:
-            raise BadParameter(("body", USER_ID), "string_type", "Input should be a string.")
-        value = fields.get(USER_ID)
-        return {} if value is None else {USER_ID: value.encode("latin-1")}
+        values = {name: str(fields[name]).encode("latin-1") for name in FIELDS if name in fields}
+        # What is a file is no text: the serializer says so of what is no string.
+        return {**values, **{name: files for name in FIELDS if name in files.names}}

@@ -20,8 +20,18 @@ from . import schema_analytics
 from .authentication import HEADER as KEY_HEADER
 from .base import JayView
 from .errors import TABLE, BadParameter, BodyTooLarge
-from .parsers import USER_ID
-from .schema_components import COMPONENTS, SAMPLE_HEADER, SAMPLE_SESSION, SEGMENT, TEXT, Schema, ref
+from .parsers import USER_ID, ZEPHR_SESSION_ID
+from .schema_components import (
+    COMPONENTS,
+    SAMPLE_HEADER,
+    SAMPLE_SESSION,
+    SEGMENT,
+    TEXT,
+    Schema,
+    ref,
+    string,
+    typed,
+)
 from .schema_parts import (
     ALWAYS,
     API_VERSION_PARAMETER,
@@ -41,10 +51,22 @@ _ZEPHR: list[type[Exception]] = [
     ours.ZephrNotConfigured,
     ours.ZephrCredentialsRejected,
     ours.ZephrUnavailable,
+    ours.ZephrCircuitOpen,
     ours.ZephrBadResponse,
     ours.ZephrThrottled,
     ours.ZephrTimeout,
 ]
+
+_ORIGIN: Schema = {
+    "Age": {
+        "description": "Seconds that the answer has been in the cache; absent where it is not from there.",
+        "schema": typed("integer", minimum=0),
+    },
+    "Cache-Status": {
+        "description": "How the answer was come by, as in RFC 9211.",
+        "schema": string(example="jay_sessions; hit; ttl=12"),
+    },
+}
 
 
 class ContractSchema(AutoSchema):
@@ -87,9 +109,9 @@ class TrackingSchema(ContractSchema):
             "summary": "Initiate a new tracking session",
             "description": "Creates a new session each time, whatever token the request carries, and sends "
             "it as cookie and header. Of a user id in the query and in the body, that in the query counts.",
-            "parameters": [*self._parameters(), user_id],
+            "parameters": [*self._parameters(), user_id, *self._link()],
             "requestBody": {
-                "description": "The user id, if it is not in the query.",
+                "description": "The same, if it is not in the query.",
                 "content": {parser.media_type: form for parser in self.view.parser_classes},
             },
             "responses": {
@@ -147,6 +169,13 @@ class TrackingSchema(ContractSchema):
             API_VERSION_PARAMETER,
         ]
 
+    def _link(self) -> list[Schema]:
+        zephr = conf.get().zephr
+        if zephr is None or not zephr.link_sessions:
+            return []
+        meaning = f"The Zephr session to link; without it, that of the cookie {zephr.session_cookie_name}."
+        return [parameter("query", ZEPHR_SESSION_ID, TEXT, meaning)]
+
     def _cookie(self) -> Schema:
         name = conf.get().cookie_name
         return parameter("cookie", name, {"type": "string"}, "The token, as POST set it.")
@@ -182,7 +211,9 @@ class ZephrSchema(ContractSchema):
             "description": "Looks up a session in Zephr.",
             "parameters": [parameter("path", "id", SEGMENT, "Unique Session identifier")],
             "responses": {
-                "200": success(ref("ZephrSession"), {}, self.headers, "The session, as Zephr sends it."),
+                "200": success(
+                    ref("ZephrSession"), {}, {**self.headers, **_ORIGIN}, "The session, as Zephr sends it."
+                ),
                 **error_answers([*ALWAYS, *_ZEPHR], self.view, self.headers),
             },
         }

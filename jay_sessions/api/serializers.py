@@ -1,37 +1,49 @@
 """What goes in and out of the tracking endpoints, by name and type."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rest_framework import serializers
 
-from ..exceptions import InvalidUserId
-from ..identifiers import MAX_LENGTH, clean_user_id
+from ..exceptions import InvalidValue
+from ..identifiers import MAX_LENGTH, clean_user_id, clean_zephr_session_id
 from ..models import TrackingSession
 from ..statistics import Bucket
 from ..tokens import Token, format_time
 
 
-class UserIdField(serializers.CharField):
-    """A user id as text, or as the bytes of a query or form; blank and null count as absent."""
+class IdField(serializers.CharField):
+    """An id as text, or as the bytes of a query or form; blank and null count as absent.
 
-    def __init__(self, **kwargs: Any) -> None:
+    `clean` returns the id as it is kept. Raises InvalidValue for one that breaks a rule.
+    """
+
+    def __init__(self, clean: Callable[[str], str | None], **kwargs: Any) -> None:
         super().__init__(max_length=MAX_LENGTH, required=False, allow_null=True, allow_blank=True, **kwargs)
+        self.clean = clean
 
     def run_validation(self, data: Any = serializers.empty) -> str | None:
         try:
             if isinstance(data, bytes):
                 data = data.decode()
-            return None if data is serializers.empty else clean_user_id(data)
+            if isinstance(data, str):
+                data = data.strip()
+            return None if data in (serializers.empty, None, "") else self.clean(data)
         except UnicodeDecodeError as error:
             raise serializers.ValidationError("String should be valid UTF-8.", "string_unicode") from error
-        except InvalidUserId as error:
+        except InvalidValue as error:
             raise serializers.ValidationError(error.message, error.kind) from error
 
 
 class StartSessionSerializer(serializers.Serializer):
     """What POST takes."""
 
-    user_id = UserIdField(help_text="Identifies a user across sessions; send it hashed or encrypted.")
+    user_id = IdField(
+        clean_user_id, help_text="Identifies a user across sessions; send it hashed or encrypted."
+    )
+    zephr_session_id = IdField(
+        clean_zephr_session_id, help_text="Links the session to one of Zephr's, where the site does that."
+    )
 
 
 class TrackingSessionSerializer(serializers.Serializer):

@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
-from .. import carriers, sessions
-from ..exceptions import InvalidUserId
+from .. import carriers, conf, sessions
+from ..exceptions import InvalidUserId, InvalidZephrSessionId
 from ..grants import Scope
-from ..identifiers import clean_playout_id
+from ..identifiers import clean_playout_id, clean_zephr_session_id
 from .base import API_VERSION, VERSION_HEADER, HeaderVersioning, JayView
 from .errors import BadParameter
-from .parsers import USER_ID
+from .parsers import USER_ID, ZEPHR_SESSION_ID
 from .permissions import GoodOrigin, HasScope, MayUsePlayout
 from .request import last_value, raw_query
 from .serializers import StartSessionSerializer, TrackingSessionSerializer
@@ -41,9 +41,12 @@ class TrackingSessionView(TrackingView):
     def post(self, request: Request, **kwargs: Any) -> Response:
         body = cast(dict[str, Any], request.data)
         playout_id = self.path_parameter("playout_id", clean_playout_id)
-        place, user_id = self._user_id(request, body)
+        place, user_id = self._given(request, body, USER_ID)
+        zephr_session_id = self._zephr_session_id(request, body)
         try:
-            started = sessions.start(playout_id, user_id, api_key=self.api_key)
+            started = sessions.start(
+                playout_id, user_id, api_key=self.api_key, zephr_session_id=zephr_session_id
+            )
         except InvalidUserId as error:
             raise BadParameter.of((place, USER_ID), error) from error
         response = Response({"data": TrackingSessionSerializer(started.token).data})
@@ -64,18 +67,31 @@ class TrackingSessionView(TrackingView):
         carriers.delete(response)
         return response
 
-    def _user_id(self, request: Request, body: dict[str, Any]) -> tuple[str, str | None]:
-        in_query = last_value(raw_query(request._request), USER_ID)
-        for place, given in (("query", {USER_ID: in_query}), ("body", body)):
-            serializer = StartSessionSerializer(data=given)
+    def _given(self, request: Request, body: dict[str, Any], name: str) -> tuple[str, str | None]:
+        in_query = last_value(raw_query(request._request), name)
+        for place, given in (("query", in_query), ("body", body.get(name))):
+            serializer = StartSessionSerializer(data={name: given})
             try:
                 serializer.is_valid(raise_exception=True)
             except ValidationError as error:
-                problem = cast(Any, error.detail)[USER_ID][0]
-                raise BadParameter((place, USER_ID), problem.code, str(problem)) from error
-            if user_id := serializer.validated_data.get(USER_ID):
-                return place, user_id
+                problem = cast(Any, error.detail)[name][0]
+                raise BadParameter((place, name), problem.code, str(problem)) from error
+            if value := serializer.validated_data[name]:
+                return place, value
         return place, None
+
+    def _zephr_session_id(self, request: Request, body: dict[str, Any]) -> str | None:
+        zephr = conf.get().zephr
+        if zephr is None or not zephr.link_sessions:
+            return None
+        _, given = self._given(request, body, ZEPHR_SESSION_ID)
+        if given is not None:
+            return given
+        try:
+            return clean_zephr_session_id(request._request.COOKIES.get(zephr.session_cookie_name, "").strip())
+        except InvalidZephrSessionId:
+            # Nobody asked for it: a cookie comes along by itself.
+            return None
 
 
 @method_decorator(no_append_slash, name="dispatch")

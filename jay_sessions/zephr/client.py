@@ -4,15 +4,12 @@ The format of the answer: Zephr's reference page for `GET /v3/sessions/{id}`.
 """
 
 import contextlib
-import datetime
-import email.utils
-import json
-import math
+import logging
+import random as random_numbers
 import re
 import time
 import uuid
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,27 +17,16 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from .. import __version__
-from ..exceptions import (
-    ZephrBadResponse,
-    ZephrCredentialsRejected,
-    ZephrError,
-    ZephrSessionNotFound,
-    ZephrThrottled,
-    ZephrUnavailable,
-)
-from ..strict_json import refuse_constant
-from . import transport
-from .session import ZephrSession, clean_session_id
+from ..exceptions import ZephrError
+from ..identifiers import clean_zephr_session_id
+from . import answers, transport
+from .retries import Attempt, Failure, wait_after
+from .session import ZephrSession
 from .signature import authorization
 
-MAX_BODY_BYTES = 2**20
-"""Bytes of an answer's body, both as sent and after decompression."""
+__all__ = ["Attempt", "ZephrClient"]
 
-MAX_DEPTH = 100
-"""Levels of nesting in an answer: a deeper one may be readable, yet too deep to be written again."""
-
-MAX_RETRY_AFTER = 3600
-"""Seconds of waiting that we let Zephr ask for."""
+logger = logging.getLogger("jay_sessions.zephr")
 
 _HEADERS = {
     "Accept": "application/json",
@@ -49,7 +35,6 @@ _HEADERS = {
 }
 _CHUNK_BYTES = 2**16
 _CONNECTIONS_KEPT = 64
-_GZIP_OR_ZLIB = 47
 _ACCESS_KEY = re.compile("[!-9;-~]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -57,10 +42,14 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class ZephrClient:
     """Fetches sessions with one key pair; keeps its connections open until `close()`.
 
-    `base_url` is http or https and may have a path. `timeout` limits a whole call, `connect_timeout`
-    the part of it until a connection stands, TLS included; both in seconds. `session` lends its TLS
-    settings, `verify` and `cert`, and nothing else. `clock` gives seconds since the epoch, `nonce` a
-    text that it never gives again. Raises ValueError for a URL or key pair that cannot work.
+    `base_url` is http or https and may have a path. `timeout` limits a whole call, all its tries and
+    the waits between them included, `connect_timeout` the part of a try until a connection stands,
+    TLS included; both in seconds. A call makes up to `max_attempts` tries, each signed anew. After
+    each one, also the last, `observe` is called in the same thread; what it raises is logged by name
+    and goes no further. `session` lends its TLS settings, `verify` and `cert`, and nothing else.
+    `clock` gives seconds since the epoch, `nonce` a text that it never gives again, `random` numbers
+    from 0 to 1; `sleep` waits for some seconds. Raises ValueError for a URL or key pair that cannot
+    work, and for fewer than one try.
     """
 
     def __init__(
@@ -71,19 +60,29 @@ class ZephrClient:
         *,
         timeout: float = 8.0,
         connect_timeout: float = 2.0,
+        max_attempts: int = 3,
+        observe: Callable[[Attempt], None] | None = None,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.time,
         nonce: Callable[[], str] = lambda: str(uuid.uuid4()),
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = random_numbers.random,
     ) -> None:
         if not _ACCESS_KEY.fullmatch(access_key) or not secret_key or _SURROGATE.search(secret_key):
             raise ValueError("The key pair must be text, the access key ASCII without a colon.")
+        if max_attempts < 1:
+            raise ValueError("A call needs at least one try.")
         self._base_url = _checked(base_url)
         self._access_key = access_key
         self._secret_key = secret_key
         self._timeout = timeout
         self._connect_timeout = connect_timeout
+        self._max_attempts = max_attempts
+        self._observe = observe
         self._clock = clock
         self._nonce = nonce
+        self._sleep = sleep
+        self._random = random
         tls = session or requests.Session()
         self._verify = True if tls.verify is None else tls.verify
         self._cert = tls.cert
@@ -99,21 +98,55 @@ class ZephrClient:
     def get_session(self, session_id: str) -> ZephrSession:
         """Return the session.
 
-        Raises InvalidValue, before anything is sent, for an id that `clean_session_id` refuses;
-        ZephrSessionNotFound (404), ZephrCredentialsRejected (401, 403), ZephrThrottled (429),
-        ZephrUnavailable (5xx, no connection, or one that breaks off), ZephrTimeout, and
-        ZephrBadResponse for everything else that is no session.
+        Raises InvalidValue, before anything is sent, for an id that `clean_zephr_session_id` refuses;
+        ZephrSessionNotFound (404), ZephrCredentialsRejected (401, 403; ZephrClockSkew where a clock
+        is why), ZephrThrottled (429), ZephrUnavailable (5xx, no connection, or one that breaks off),
+        ZephrTimeout, and ZephrBadResponse for everything else that is no session: what the last try
+        came to. Tried again is what may pass while there is time: a connection that is refused or
+        breaks off, a name server that is away, 500, 502, 503, 504, and a 429 that says for how long.
         """
-        with transport.limited(self._timeout, self._connect_timeout) as exchange:
-            request = self._signed(clean_session_id(session_id))
-            try:
-                return self._send(request, exchange)
-            except transport.FAILURES as error:
-                failure = transport.explain(error, exchange)
-            raise failure
+        url = f"{self._base_url}/v3/sessions/{quote(clean_zephr_session_id(session_id), safe='')}"
+        deadline = time.monotonic() + self._timeout
+        number = 1
+        while isinstance(result := self._attempt(url, number, deadline), Failure):
+            wait = wait_after(result, number, deadline - time.monotonic(), self._random)
+            if wait is None or number == self._max_attempts:
+                raise result.error
+            self._sleep(wait)
+            number += 1
+        return result
 
-    def _signed(self, session_id: str) -> requests.PreparedRequest:
-        url = f"{self._base_url}/v3/sessions/{quote(session_id, safe='')}"
+    def _attempt(self, url: str, number: int, deadline: float) -> ZephrSession | Failure:
+        start = time.monotonic()
+        # What else is kept open may be as dead as what failed, and behind a load balancer a new
+        # connection may lead to a healthier machine.
+        fresh = number > 1
+        with transport.limited(deadline - start, self._connect_timeout, fresh=fresh) as exchange:
+            result = self._exchange(url, exchange)
+        outcome = result.error.code if isinstance(result, Failure) else "OK"
+        seconds = time.monotonic() - start
+        self._report(Attempt(number, outcome, seconds, exchange.status, exchange.skew))
+        return result
+
+    def _report(self, attempt: Attempt) -> None:
+        try:
+            if self._observe:
+                self._observe(attempt)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the call has its own outcome)
+            logger.warning("The observer of Zephr calls failed: %s", type(error).__name__)
+
+    def _exchange(self, url: str, exchange: transport.Exchange) -> ZephrSession | Failure:
+        sent_at = self._clock()
+        request = self._signed(url, sent_at)
+        try:
+            return self._send(request, exchange, sent_at)
+        except ZephrError as error:
+            # Without its frames, which hold the signature and the answer.
+            return Failure(error.with_traceback(None))
+        except transport.FAILURES as error:
+            return transport.explain(error, exchange)
+
+    def _signed(self, url: str, now: float) -> requests.PreparedRequest:
         request = requests.Request("GET", url, headers=_HEADERS).prepare()
         path, _, query = request.path_url.partition("?")
         request.headers["Authorization"] = authorization(
@@ -123,12 +156,14 @@ class ZephrClient:
             path=path,
             query=query,
             method="GET",
-            timestamp=int(self._clock() * 1000),
+            timestamp=int(now * 1000),
             nonce=self._nonce(),
         )
         return request
 
-    def _send(self, request: requests.PreparedRequest, exchange: transport.Exchange) -> ZephrSession:
+    def _send(
+        self, request: requests.PreparedRequest, exchange: transport.Exchange, sent_at: float
+    ) -> ZephrSession | Failure:
         # Past `Session.send`, which keeps cookies, takes `Authorization` out of a .netrc and, though
         # told not to follow a redirect, reads its body to the end and decompresses it.
         response = self._adapter.send(
@@ -138,29 +173,20 @@ class ZephrClient:
             verify=self._verify,
             cert=self._cert,
         )
+        received_at = self._clock()
+        status, headers = response.status_code, response.headers
         try:
-            if response.status_code != 200:
-                raise self._refusal(response)
-            encoding = response.headers.get("Content-Encoding", "")
-            return ZephrSession.parse(_parse(_decode(_read(response), encoding)))
+            exchange.skew = answers.skew(headers, sent_at, received_at)
+            if status == 200:
+                body = answers.read(_chunks(response))
+                return ZephrSession.parse(answers.parse(body, headers.get("Content-Encoding", "")))
+            if status == 404:
+                # An ordinary answer: once it is read, its connection serves the next call.
+                with contextlib.suppress(ZephrError, *transport.FAILURES):
+                    answers.read(_chunks(response))
+            return answers.refusal(status, headers, sent_at, received_at)
         finally:
             response.close()
-
-    def _refusal(self, response: requests.Response) -> ZephrError:
-        status = response.status_code
-        if status == 404:
-            # An ordinary answer: once it is read, its connection serves the next call.
-            with contextlib.suppress(ZephrError, *transport.FAILURES):
-                _read(response)
-            return ZephrSessionNotFound("Zephr does not know this session.")
-        if status in (401, 403):
-            return ZephrCredentialsRejected(f"Zephr refuses the key pair ({status}).")
-        if status == 429:
-            wish = _retry_after(response.headers.get("Retry-After", ""), self._clock())
-            return ZephrThrottled("Zephr throttles us (429).", wish)
-        if 500 <= status <= 599:
-            return ZephrUnavailable(f"Zephr answered with the status {status}.")
-        return ZephrBadResponse(f"Zephr answered with the unexpected status {status}.")
 
 
 class _Adapter(HTTPAdapter):
@@ -169,6 +195,14 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = transport.POOL_CLASSES
+
+    def close(self) -> None:
+        # urllib3 leaves its connections to the garbage collector, and after a failure the frames of
+        # the exceptions keep them from it.
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 (it has no other way to iterate)
+            pools[key].close()
+        super().close()
 
 
 def _checked(base_url: str) -> str:
@@ -183,75 +217,6 @@ def _checked(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
 
 
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise ZephrBadResponse("Zephr answered with too long a body.")
-    return bytes(body)
-
-
-def _decode(body: bytes, encoding: str) -> bytes:
-    # By hand, as the libraries decompress a bomb before they can be asked how long it is.
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ZephrBadResponse("Zephr answered in a Content-Encoding that was not asked for.")
-    decompressor = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-    try:
-        plain = decompressor.decompress(body, MAX_BODY_BYTES + 1)
-    except zlib.error as error:
-        raise ZephrBadResponse("Zephr answered with a body that cannot be decompressed.") from error
-    if len(plain) > MAX_BODY_BYTES:
-        raise ZephrBadResponse("Zephr answered with too long a body.")
-    if not decompressor.eof or decompressor.unused_data:
-        raise ZephrBadResponse("Zephr answered with a compressed body that is not whole.")
-    return plain
-
-
-def _finite(text: str) -> float:
-    # 1e999 is JSON, but becomes an infinity, which no JSON can hold.
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("Out of range.")
-    return number
-
-
-_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite)
-
-
-def _parse(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = _decoder.decode(body.decode())
-    except (ValueError, RecursionError):
-        # Not raised from here: these exceptions carry the body along.
-        value = None
-    if not isinstance(value, dict) or _is_deep(value):
-        raise ZephrBadResponse("Zephr answered with something that is no JSON object.")
-    return value
-
-
-def _is_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict | list):
-                below.extend(item.values() if isinstance(item, dict) else item)
-        level = below
-    return bool(level)
-
-
-def _retry_after(value: str, now: float) -> int | None:
-    # RFC 9110, 10.2.3: whole seconds, or a date.
-    try:
-        if value.isascii() and value.isdigit():
-            seconds = float(value)
-        else:
-            date = email.utils.parsedate_to_datetime(value)
-            seconds = date.replace(tzinfo=date.tzinfo or datetime.UTC).timestamp() - now
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return math.ceil(min(max(seconds, 1), MAX_RETRY_AFTER))
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    chunks: Iterator[bytes] = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+    return chunks

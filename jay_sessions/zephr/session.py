@@ -11,9 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
-from ..exceptions import InvalidValue
-from ..identifiers import check_text
-
 T = TypeVar("T")
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -156,20 +153,6 @@ class ZephrSession:
             return _EPOCH + datetime.timedelta(milliseconds=self.last_updated)
         except OverflowError:
             return None
-
-
-def clean_session_id(value: object) -> str:
-    """Return `value` if it can stand for a session, as one segment of a path.
-
-    Raises InvalidValue as `check_text` describes, and for the empty string, `.` and `..`, which
-    would ask Zephr for another path.
-    """
-    session_id = check_text(value)
-    if not session_id:
-        raise InvalidValue("string_too_short", "String should have at least 1 character.")
-    if session_id in (".", ".."):
-        raise InvalidValue("string_dot_segment", "String should not be a dot segment.")
-    return session_id
 
 
 def _one(kind: type[T], value: object) -> T | None:

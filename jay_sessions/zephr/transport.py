@@ -7,10 +7,13 @@ gives the socket no more time than the whole exchange has left.
 
 import contextlib
 import contextvars
+import errno
 import http.client
 import io
 import queue
+import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ..exceptions import ZephrBadResponse, ZephrError, ZephrTimeout, ZephrUnavailable
+from .retries import Failure
 
 MAX_WIRE_BYTES = 2 * 2**20
 """Bytes read for one answer: status lines, headers and what frames the body included."""
@@ -27,15 +31,22 @@ MAX_WIRE_BYTES = 2 * 2**20
 FAILURES = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError)
 """What the layers below raise when an exchange fails (exceptions of `requests` are OSErrors)."""
 
+# A list of one and the same length is allowed; urllib3 refuses one of several (RFC 9110, 8.6).
+_LENGTH = re.compile(r"[0-9]{1,19}([ \t]*,[ \t]*[0-9]{1,19})*[ \t]*")
+
 
 class Exchange:
     """One request and its answer: the time they may take, in seconds, and what came of it."""
 
-    def __init__(self, timeout: float, connect_timeout: float) -> None:
+    def __init__(self, timeout: float, connect_timeout: float, *, fresh: bool) -> None:
         self.deadline = time.monotonic() + timeout
         self.connect_timeout = connect_timeout
+        self.fresh = fresh
+        self.connected_anew = False
         self.bytes_received = 0
         self.cut_off = False
+        self.status: int | None = None
+        self.skew: float | None = None
 
     def time_left(self) -> float:
         """Return a time above 0. Raises TimeoutError when there is none."""
@@ -53,33 +64,47 @@ _current: contextvars.ContextVar[Exchange] = contextvars.ContextVar("jay_session
 
 
 @contextlib.contextmanager
-def limited(timeout: float, connect_timeout: float) -> Iterator[Exchange]:
-    """Hold whatever this thread sends and receives over `POOL_CLASSES` to limits, in seconds."""
-    token = _current.set(Exchange(timeout, connect_timeout))
+def limited(timeout: float, connect_timeout: float, *, fresh: bool = False) -> Iterator[Exchange]:
+    """Hold whatever this thread sends and receives over `POOL_CLASSES` to limits, in seconds.
+
+    With `fresh`, no connection that was kept open is used.
+    """
+    token = _current.set(Exchange(timeout, connect_timeout, fresh=fresh))
     try:
         yield _current.get()
     finally:
         _current.reset(token)
 
 
-def explain(error: BaseException, exchange: Exchange) -> ZephrError:
-    """Return what one of `FAILURES` means to a caller, to be raised outside the `except` block.
+def explain(error: BaseException, exchange: Exchange) -> Failure:
+    """Return what one of `FAILURES` means to a caller, its error to be raised outside the `except` block.
 
     Only the words of the operating system or of TLS become its cause: the other exceptions hold the
     request, with the signature, or a piece of the answer; so do the frames of a traceback.
     """
     root = _root(error)
+    may_pass = False
     if isinstance(root, TimeoutError):
-        failure: ZephrError = ZephrTimeout("Zephr did not answer in full within the time limit.")
+        meaning: ZephrError = ZephrTimeout("Zephr did not answer in full within the time limit.")
     elif isinstance(root, OSError | urllib3.exceptions.SSLError):
-        failure = ZephrUnavailable("Zephr cannot be reached, or broke off.")
+        meaning, may_pass = ZephrUnavailable("Zephr cannot be reached, or broke off."), _may_pass(root)
     elif exchange.cut_off and not isinstance(root, http.client.BadStatusLine):
-        failure = ZephrUnavailable("Zephr broke off in the middle of its answer.")
+        meaning, may_pass = ZephrUnavailable("Zephr broke off in the middle of its answer."), True
     else:
-        failure = ZephrBadResponse("Zephr answered with broken HTTP, or with too much of it.")
+        meaning = ZephrBadResponse("Zephr answered with broken HTTP, or with too much of it.")
     if isinstance(root, OSError):
-        failure.__cause__ = root.with_traceback(None)
-    return failure
+        meaning.__cause__ = root.with_traceback(None)
+    # A connection that was kept open may end just as it is used again, which says nothing of Zephr.
+    at_once = not exchange.connected_anew and not exchange.bytes_received
+    return Failure(meaning, may_pass=may_pass, at_once=at_once)
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    if isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 def _root(error: BaseException) -> BaseException:
@@ -123,10 +148,13 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        self._exchange.status = self.status
         # http.client takes the end of the connection for the end of the headers, and urllib3 logs
-        # what it cannot parse, to go on without it.
+        # what it cannot parse, to go on without it; both take a length that is none for no length.
         if self._exchange.cut_off or self.headers.defects or self.headers.get_payload():
             raise http.client.HTTPException("The headers are broken.")
+        if not all(map(_LENGTH.fullmatch, self.headers.get_all("Content-Length", ()))):
+            raise http.client.HTTPException("The length is none.")
 
 
 class _Connection(HTTPConnection):
@@ -143,8 +171,15 @@ class _TLSConnection(_Connection, HTTPSConnection):
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)
+        if _current.get().fresh:
+            # Closed, it connects anew, as one does that urllib3 finds dropped.
+            connection.close()
+        return connection
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
+
+class _TLSPool(_Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
@@ -155,6 +190,7 @@ POOL_CLASSES = {"http": _Pool, "https": _TLSPool}
 def _connect(host: str, port: int, options: Any) -> socket.socket:
     # urllib3 gives each address of a host the whole time to connect; here they share it.
     exchange = _current.get()
+    exchange.connected_anew = True
     deadline = min(exchange.deadline, time.monotonic() + exchange.connect_timeout)
     addresses = _resolve(host, port, _until(deadline))
     failure: OSError | None = None

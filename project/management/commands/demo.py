@@ -62,6 +62,7 @@ class Command(BaseCommand):
             f"{count} demo sessions stored." if count else "The sessions of earlier runs are kept."
         )
         with _zephr() as zephr_id, _site(port) as process:
+            _enrich()
             self._explain(f"http://{HOST}:{port}", credentials, zephr_id, str(state / "cookies.txt"))
             process.wait()
             raise CommandError("The site has stopped.")
@@ -131,7 +132,14 @@ def _zephr() -> Iterator[str]:
         os.environ["ZEPHR_BASE_URL"] = zephr.base_url
         os.environ["ZEPHR_ACCESS_KEY"] = access_key
         os.environ["ZEPHR_SECRET_KEY"] = secret_key
+        os.environ["ZEPHR_LINK_SESSIONS"] = "1"
         yield next(iter(zephr.sessions))
+
+
+def _enrich() -> None:
+    """Fetch what the stand-in knows of the demo sessions, in a process that is pointed at it."""
+    command = [sys.executable, "manage.py", "jay_enrich_sessions", "--rate", "100"]
+    subprocess.run(command, cwd=settings.BASE_DIR, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

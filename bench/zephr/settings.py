@@ -1,0 +1,8 @@
+"""The example site with one more view, and with answers that stay in the cache for as long as it runs."""
+
+from project.settings import *  # noqa: F403
+from project.settings import JAY_SESSIONS
+
+ROOT_URLCONF = "bench.zephr.urls"
+if JAY_SESSIONS["ZEPHR"]:
+    JAY_SESSIONS["ZEPHR"]["CACHE_TIMEOUT"] = 3600

@@ -1,0 +1,78 @@
+import collections
+import itertools
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ... import conf, enrichment
+from ...enrichment import Outcome
+from ...exceptions import ZephrCredentialsRejected, ZephrError
+from ..progress import Progress
+
+FAILURES_IN_A_ROW = 5
+MAX_WAIT = 60
+"""Seconds of waiting after a failure."""
+
+
+def rate(text: str) -> float:
+    """Read a number of calls a second."""
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise ValueError(text)
+    return value
+
+
+def at_least_one(text: str) -> int:
+    """Read a number of sessions."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetches, for analytics, the Zephr sessions that tracking sessions are linked to: state, device, "
+        "browser, system, country. May be stopped and run again, also in several places at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--rate", type=rate, default=5.0, help="calls a second at most (default: 5)")
+        parser.add_argument("--limit", type=at_least_one, help="how many sessions at most (default: all)")
+
+    def handle(self, **options: Any) -> None:
+        if conf.get().zephr is None:
+            raise CommandError("Zephr is not configured: set JAY_SESSIONS['ZEPHR'].")
+        self._pause = 1 / options["rate"]
+        self._failures = 0
+        total = enrichment.waiting()
+        outcomes: collections.Counter[Outcome] = collections.Counter()
+        try:
+            with Progress(min(total, options["limit"] or total), self.stderr) as progress:
+                for zephr_session_id in itertools.islice(enrichment.waiting_ids(), options["limit"]):
+                    outcomes[self._enrich(zephr_session_id)] += 1
+                    progress.add()
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. The next run goes on from here.") from None
+        finally:
+            said = [f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome]]
+            self.stdout.write(f"{', '.join(said) or 'Nothing was fetched'}.")
+
+    def _enrich(self, zephr_session_id: str) -> Outcome:
+        while True:
+            started = time.monotonic()
+            try:
+                outcome = enrichment.enrich(zephr_session_id)
+            except ZephrError as error:
+                self._failures += 1
+                if isinstance(error, ZephrCredentialsRejected) or self._failures >= FAILURES_IN_A_ROW:
+                    raise CommandError(f"{error} The next run goes on from here.") from error
+                if not error.retryable:
+                    return Outcome.FAILED
+                time.sleep(min(MAX_WAIT, getattr(error, "retry_after", None) or 2**self._failures))
+            else:
+                self._failures = 0
+                if outcome is not Outcome.ELSEWHERE:
+                    time.sleep(max(0.0, started + self._pause - time.monotonic()))
+                return outcome

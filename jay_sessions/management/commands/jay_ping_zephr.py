@@ -1,0 +1,38 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ... import conf
+from ...exceptions import InvalidValue, ZephrError
+from ...zephr import ping
+
+
+class Command(BaseCommand):
+    help = (
+        "Asks Zephr whether the tenant, the key pair and the clock are right, and says what to do where one "
+        "is not. Past the cache and the circuit breaker; two requests."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--session", metavar="ID", help="also fetch this session, and say that it is there"
+        )
+
+    def handle(self, **options: Any) -> None:
+        zephr = conf.get().zephr
+        if zephr is None:
+            raise CommandError(
+                "Zephr is not configured. Set JAY_SESSIONS['ZEPHR'] to a dict with TENANT (or BASE_URL), "
+                "ACCESS_KEY and SECRET_KEY."
+            )
+        if warning := ping.warning(zephr):
+            self.stderr.write(self.style.WARNING(warning))
+        try:
+            for line in ping.ping(zephr):
+                self.stdout.write(line)
+            if options["session"] is not None:
+                self.stdout.write(ping.fetch(zephr, options["session"]))
+        except InvalidValue as error:
+            raise CommandError(f"--session: {error}") from error
+        except ZephrError as error:
+            raise CommandError(ping.advice(error)) from error
