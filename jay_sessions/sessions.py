@@ -10,7 +10,7 @@ from django.db import router, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from . import conf, providers, tokens
+from . import conf, providers, rollups, tokens
 from .exceptions import InvalidToken, InvalidUserId, NoSession
 from .identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 from .models import ApiKey, TrackingSession
@@ -115,12 +115,22 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playo
         for session in TrackingSession.objects.primary().open().filter(session_id__in=ids):
             if not may_end(session.playout_id):
                 continue
-            still_open = TrackingSession.objects.open().filter(pk=session.pk)
-            if still_open.update(ended_at=now):
-                session.ended_at = now
+            session.ended_at = now
+            if _end(session):
                 count += 1
                 _send(session_ended, session)
     return count
+
+
+def _end(session: TrackingSession) -> bool:
+    still_open = TrackingSession.objects.open().filter(pk=session.pk)
+    if not rollups.is_of_an_earlier_day(session):
+        return bool(still_open.update(ended_at=session.ended_at))
+    with transaction.atomic(router.db_for_write(TrackingSession)):
+        has_ended = bool(still_open.update(ended_at=session.ended_at))
+        if has_ended:
+            rollups.note_change(session)
+    return has_ended
 
 
 def _readable(candidates: Iterable[str]) -> Iterator[Token]:

@@ -1,73 +1,230 @@
-"""The numbers behind charts and endpoints: half-open ranges of time in, plain values out."""
+"""How many sessions and users there were: days of the site's zone, from the rollups and, since then, live.
+
+Periods are half-open: from `first` to before `after`. A session without a user id is nobody's. Users are
+distinct over the whole of what is asked for, a day or a period.
+"""
 
 import dataclasses
 import datetime
-import itertools
-import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
-from django.db import connections, router
+from django.db.models import F, Q, Sum
+from django.utils import timezone
 
-from . import buckets
-from .buckets import Interval
-from .models import TrackingSession
+from . import presence
+from .models import DailyCount, DailyUsers, Kind, RollupState, TrackingSession
+from .querysets import TrackingSessionQuerySet
+from .rollups import start_of, zone_of_site
 from .store import available
-from .uuid7 import first_id
 
-_BUCKETS_PER_QUERY = 200
+__all__ = ["Kind", "Measures", "Subject", "by_day", "rolled_up_until", "top", "total"]
+
+_ONE_DAY = datetime.timedelta(days=1)
+_NOTHING = datetime.timedelta()
+_TRIES = 3
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Bucket:
-    """What began in an hour or day: `start` is aware, `users` are distinct, anonymous sessions none."""
+class Subject:
+    """What is counted: the site, or a playout, provider or source by its name."""
 
-    start: datetime.datetime
-    sessions: int
-    users: int
+    kind: Kind = Kind.SITE
+    name: str = ""
 
 
-def over_time(
-    playout_id: str,
-    start: datetime.datetime,
-    end: datetime.datetime,
-    interval: Interval,
-    zone: datetime.tzinfo,
-) -> list[Bucket]:
-    """Count a playout's sessions from `start` to before `end` (aware times), empty buckets included.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measures:
+    """The numbers of a day or period.
 
-    The buckets are whole ones of `zone`; the first and the last count only what lies in the range.
-    Raises InvalidValue for a range that `buckets.starts` refuses, and StoreUnavailable.
+    `new_users` were never there before, as far as sessions were retained when they were counted;
+    `mean_duration` is that of the sessions that were ended, None where there are none.
     """
-    aligned = buckets.starts(start, end, interval, zone)
-    edges = [first_id(moment) for moment in (start, *aligned[1:], end)]
-    ranges = zip(aligned, itertools.pairwise(edges), strict=True)
-    found: list[Bucket] = []
+
+    sessions: int = 0
+    users: int = 0
+    new_users: int = 0
+    ended: int = 0
+    mean_duration: datetime.timedelta | None = None
+
+    @property
+    def returning_users(self) -> int:
+        """Those who were there before."""
+        return self.users - self.new_users
+
+
+@dataclasses.dataclass(slots=True)
+class _Tally:
+    sessions: int = 0
+    users: int = 0
+    new_users: int = 0
+    ended: int = 0
+    duration: datetime.timedelta = _NOTHING
+
+    def add_counts(self, row: dict[str, Any]) -> None:
+        self.sessions += row["sessions"]
+        self.ended += row["ended"]
+        self.duration += row["ended_duration"] or _NOTHING
+
+    def add_users(self, row: dict[str, Any]) -> None:
+        self.users += row["users"]
+        self.new_users += row["new_users"]
+
+    def measures(self) -> Measures:
+        mean = self.duration / self.ended if self.ended else None
+        return Measures(self.sessions, self.users, self.new_users, self.ended, mean)
+
+
+def rolled_up_until() -> datetime.datetime | None:
+    """Return up to when sessions are rolled up; what is later is counted when it is asked for."""
     with available():
-        while batch := list(itertools.islice(ranges, _BUCKETS_PER_QUERY)):
-            counts = _count(playout_id, [edges for _, edges in batch])
-            found += [Bucket(start, *count) for (start, _), count in zip(batch, counts, strict=True)]
-    return found
+        return _rolled_until()
 
 
-def _count(playout_id: str, ranges: list[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[tuple[int, int]]:
-    # One look into the index per bucket, by a subquery: the databases plan a join with so many ranges
-    # badly, and grouping by what the clock shows would put an hour that it shows twice into one.
-    connection = connections[router.db_for_read(TrackingSession)]
-    quote = connection.ops.quote_name
-    key = TrackingSession._meta.pk
-    rows = (
-        f"FROM {quote(TrackingSession._meta.db_table)} "
-        "WHERE playout_id = %s AND session_id >= first AND session_id < following"
+def by_day(
+    subject: Subject, first: datetime.date, after: datetime.date, end: datetime.datetime | None = None
+) -> list[Measures]:
+    """Return the measures of each day. Raises StoreUnavailable.
+
+    Of what is not rolled up yet, only what was started before `end` counts, if that is given.
+    """
+    days = [first + number * _ONE_DAY for number in range((after - first).days)]
+
+    def read(period: _Period) -> list[Measures]:
+        tallies = {day: _Tally() for day in days}
+        for row in period.counts(subject.kind, [subject.name]):
+            tallies[row["day"]].add_counts(row)
+        for row in period.users(subject.kind, [subject.name]):
+            tallies[row["day"]].add_users(row)
+        return [tallies[day].measures() for day in days]
+
+    return _read(read, first, after, end)
+
+
+def total(subject: Subject, first: datetime.date, after: datetime.date) -> Measures:
+    """Return the measures of a period. Raises StoreUnavailable."""
+    return _read(
+        lambda period: _totals(period, subject.kind, [subject.name])[subject.name].measures(), first, after
     )
-    parameters: list[Any] = []
-    for number, edges in enumerate(ranges):
-        parameters += [number, *(key.get_db_prep_value(edge, connection) for edge in edges)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH bucket(number, first, following) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(ranges))}) "  # noqa: S608 (our own names, quoted)
-            f"SELECT (SELECT COUNT(*) {rows}), (SELECT COUNT(DISTINCT user_id) {rows}) "
-            "FROM bucket ORDER BY number",
-            [*parameters, playout_id, playout_id],
-        )
-        yield from cursor.fetchall()
+
+
+def top(
+    kind: Kind, first: datetime.date, after: datetime.date, limit: int = 10
+) -> list[tuple[str, Measures]]:
+    """Return the names with the most sessions in a period, most first. Raises StoreUnavailable."""
+
+    def read(period: _Period) -> list[tuple[str, Measures]]:
+        counted = period.sessions_by_name(kind)
+        names = sorted(counted, key=lambda name: (-counted[name], name))[:limit]
+        tallies = _totals(period, kind, names)
+        return [(name, tallies[name].measures()) for name in names]
+
+    return _read(read, first, after)
+
+
+def _totals(period: "_Period", kind: Kind, names: list[str]) -> defaultdict[str, _Tally]:
+    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    for row in period.counts(kind, names):
+        tallies[row["name"]].add_counts(row)
+    for row in period.users(kind, names, since=period.first):
+        tallies[row["name"]].add_users(row)
+    return tallies
+
+
+def _read(
+    read: Callable[["_Period"], T],
+    first: datetime.date,
+    after: datetime.date,
+    end: datetime.datetime | None = None,
+) -> T:
+    # Where a run of the rollups came in between, what it counted was counted live as well: once more.
+    with available():
+        for _ in range(_TRIES):
+            until = _rolled_until()
+            result = read(_Period(first, after, until, end))
+            if _rolled_until() == until:
+                break
+    return result
+
+
+def _rolled_until() -> datetime.datetime | None:
+    # What was counted in the days of another zone is of no use.
+    states = RollupState.objects.filter(zone=str(zone_of_site()))
+    return states.values_list("rolled_until", flat=True).first()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Period:
+    """From `first` to before `after`: up to `until` from the rollups, then live, to before `end`."""
+
+    first: datetime.date
+    after: datetime.date
+    until: datetime.datetime | None
+    end: datetime.datetime | None
+
+    def sessions_by_name(self, kind: Kind) -> dict[str, int]:
+        """Return the sessions of all names."""
+        counted: dict[str, int] = defaultdict(int)
+        if self.until is not None:
+            # Of this little, that an index alone has it.
+            rows = DailyCount.objects.filter(kind=kind, day__gte=self.first, day__lt=self.after)
+            counted.update(rows.values_list("name").annotate(Sum("sessions")).order_by())
+        live = self._live(kind, None)
+        for row in () if live is None else presence.counts(live, kind, zone_of_site()):
+            counted[row["name"]] += row["sessions"]
+        return counted
+
+    def counts(self, kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
+        """Give `name`, `day`, `sessions`, `ended` and `ended_duration`."""
+        if self.until is not None:
+            rows = DailyCount.objects.filter(
+                kind=kind, name__in=names, day__gte=self.first, day__lt=self.after
+            )
+            yield from cast(Any, rows.values("name", "day", "sessions", "ended", "ended_duration"))
+        live = self._live(kind, names)
+        if live is not None:
+            yield from presence.counts(live, kind, zone_of_site())
+
+    def users(
+        self, kind: Kind, names: list[str], since: datetime.date | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Give `name`, `day`, `users` and `new_users`.
+
+        Users are those who had not been there since `since`; without it, since their day began.
+        """
+        if self.until is not None:
+            rows = DailyUsers.objects.filter(
+                kind=kind, name__in=names, day__gte=self.first, day__lt=self.after
+            )
+            new = Q(last_day__isnull=True)
+            unseen = new | Q(last_day__lt=F("day") if since is None else since)
+            found = rows.values("name", "day").annotate(
+                unseen=Sum("users", filter=unseen), new=Sum("users", filter=new)
+            )
+            for row in found.order_by():
+                yield {
+                    "name": row["name"],
+                    "day": row["day"],
+                    "users": row["unseen"] or 0,
+                    "new_users": row["new"] or 0,
+                }
+        live = self._live(kind, names)
+        for row in () if live is None else presence.users(live, kind, zone_of_site()):
+            is_new = row["last_day"] is None
+            counts = is_new or since is None or row["last_day"] < since
+            users = row["users"] if counts else 0
+            yield {**row, "users": users, "new_users": users if is_new else 0}
+
+    def _live(self, kind: Kind, names: list[str] | None) -> TrackingSessionQuerySet | None:
+        """Return the sessions of the period that are not rolled up; None where all are."""
+        begin, end = start_of(self.first), start_of(self.after)
+        end = end if self.end is None else min(end, self.end)
+        begin = begin if self.until is None else max(begin, self.until)
+        if begin >= min(end, timezone.now()):
+            return None
+        rows = TrackingSession.objects.started_from(begin).started_before(end)
+        if names is None or kind not in presence.FIELDS:
+            return rows
+        return rows.filter(**{f"{presence.FIELDS[kind]}__in": names})

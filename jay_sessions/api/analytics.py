@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import listing, statistics
+from .. import listing, timeline
 from ..buckets import Interval
 from ..exceptions import InvalidValue
 from ..grants import Scope
@@ -75,7 +75,7 @@ class StatisticsView(TrackingView):
         end = query.in_zone(given["to"], zone) if "to" in given else timezone.now()
         start = query.in_zone(given["from"], zone) if "from" in given else interval.default_start(end, zone)
         try:
-            found = statistics.over_time(playout_id, start, end, interval, zone)
+            found = timeline.over_time(playout_id, start, end, interval, zone)
         except InvalidValue as error:
             raise BadParameter.of(("query", "from"), error) from error
         return Response({"data": BucketSerializer(found, many=True).data})

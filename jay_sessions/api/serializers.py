@@ -8,7 +8,7 @@ from rest_framework import serializers
 from ..exceptions import InvalidValue
 from ..identifiers import MAX_LENGTH, clean_user_id, clean_zephr_session_id
 from ..models import TrackingSession
-from ..statistics import Bucket
+from ..timeline import Bucket
 from ..tokens import Token, format_time
 
 

@@ -1,5 +1,6 @@
 import contextlib
 import http.client
+import io
 import os
 import secrets
 import shlex
@@ -61,6 +62,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{count} demo sessions stored." if count else "The sessions of earlier runs are kept."
         )
+        call_command("jay_rollup_sessions", stdout=io.StringIO())
         with _zephr() as zephr_id, _site(port) as process:
             _enrich()
             self._explain(f"http://{HOST}:{port}", credentials, zephr_id, str(state / "cookies.txt"))

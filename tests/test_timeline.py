@@ -7,10 +7,11 @@ import zoneinfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import statistics
+from jay_sessions import rollups, timeline
 from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import InvalidValue, StoreUnavailable
 from jay_sessions.models import TrackingSession
@@ -42,7 +43,7 @@ def store(*sessions, playout_id=PLAYOUT):
 
 
 def counted(*args):
-    return [(bucket.sessions, bucket.users) for bucket in statistics.over_time(PLAYOUT, *args)]
+    return [(bucket.sessions, bucket.users) for bucket in timeline.over_time(PLAYOUT, *args)]
 
 
 def test_users_are_distinct_and_anonymous_sessions_are_none():
@@ -63,7 +64,7 @@ def test_buckets_without_sessions_are_there():
 def test_the_range_is_half_open_and_cuts_its_first_and_last_bucket():
     noon, evening = START + DAY / 2, START + 1.75 * DAY
     store(*((moment, None) for moment in (noon - MICROSECOND, noon, evening - MICROSECOND, evening)))
-    buckets = statistics.over_time(PLAYOUT, noon, evening, Interval.DAY, datetime.UTC)
+    buckets = timeline.over_time(PLAYOUT, noon, evening, Interval.DAY, datetime.UTC)
     assert [(bucket.start, bucket.sessions) for bucket in buckets] == [(START, 1), (START + DAY, 1)]
 
 
@@ -77,7 +78,7 @@ def test_an_hour_that_the_clock_shows_twice_is_counted_twice():
     first = datetime.datetime(2025, 10, 26, 0, 30, tzinfo=datetime.UTC)
     hour = datetime.timedelta(hours=1)
     store((first, "a"), (first + hour, "a"), (first + hour, None))
-    buckets = statistics.over_time(PLAYOUT, first, first + 1.5 * hour, Interval.HOUR, berlin)
+    buckets = timeline.over_time(PLAYOUT, first, first + 1.5 * hour, Interval.HOUR, berlin)
     assert [(bucket.start.isoformat(), bucket.sessions, bucket.users) for bucket in buckets] == [
         ("2025-10-26T02:00:00+02:00", 1, 1),
         ("2025-10-26T02:00:00+01:00", 2, 1),
@@ -111,7 +112,7 @@ def test_each_number_is_that_of_a_direct_count(sessions, cut, hours, interval, z
             expected[interval.start_of(moment, zone).isoformat()].append(user)
     found = {
         bucket.start.isoformat(): (bucket.sessions, bucket.users)
-        for bucket in statistics.over_time(PLAYOUT, start, end, interval, zone)
+        for bucket in timeline.over_time(PLAYOUT, start, end, interval, zone)
     }
     assert {start: counts for start, counts in found.items() if counts != (0, 0)} == {
         start: (len(users), len(set(users) - {None})) for start, users in expected.items()
@@ -123,6 +124,38 @@ def test_ten_thousand_buckets_take_fifty_queries():
     with CaptureQueriesContext(connection) as queries:
         counts = counted(START, START + datetime.timedelta(hours=10_000), Interval.HOUR, datetime.UTC)
     assert (len(queries), len(counts), sum(sessions for sessions, _ in counts)) == (50, 10_000, 1)
+
+
+def test_whole_days_of_the_sites_zone_come_from_the_rollups_and_are_the_same():
+    now = timezone.now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    store(*((now - hours * DAY / 24, f"user-{hours % 5}") for hours in range(1, 200, 7)))
+    args = (today - 6 * DAY, now, Interval.DAY, datetime.UTC)
+    live = timeline.over_time(PLAYOUT, *args)
+    list(rollups.run())
+    with CaptureQueriesContext(connection) as queries:
+        assert timeline.over_time(PLAYOUT, *args) == live
+    assert not any("VALUES" in query["sql"] for query in queries)
+    assert any("jay_daily_users" in query["sql"] for query in queries)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "interval", "zone"),
+    [
+        (0.5, 3, Interval.DAY, "UTC"),
+        (0, 2.5, Interval.DAY, "UTC"),
+        (0, 3, Interval.HOUR, "UTC"),
+        (0, 3, Interval.DAY, "Asia/Kolkata"),
+        (0, 400, Interval.DAY, "UTC"),
+    ],
+)
+def test_all_else_is_counted_live_whatever_is_rolled_up(time_machine, start, end, interval, zone):
+    time_machine.move_to(START + 4 * DAY, tick=False)
+    store(*((START + hours * DAY / 24, "a") for hours in range(70)))
+    args = (START + start * DAY, START + end * DAY, interval, zoneinfo.ZoneInfo(zone))
+    live = timeline.over_time(PLAYOUT, *args)
+    list(rollups.run())
+    assert timeline.over_time(PLAYOUT, *args) == live
 
 
 def test_an_empty_range_is_refused():

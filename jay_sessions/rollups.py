@@ -1,0 +1,196 @@
+"""Days of sessions, counted once and kept: `run` brings them up to date, in any number of processes.
+
+The days of the site's `TIME_ZONE` are rolled up one after the other, each in a transaction that holds
+the state's row, so a second process goes on where the first one is. The present day is counted anew by
+every run. Earlier days are counted anew where a session of theirs was ended, or where a late one has
+arrived; from a late one on, all days are, as it may be the day on which a user was seen before.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Iterator
+
+from django.db import router, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from . import presence
+from .buckets import Interval
+from .models import ChangedDay, DailyCount, DailyUsers, Kind, RollupState, TrackingSession
+from .querysets import TrackingSessionQuerySet
+from .store import available
+from .uuid7 import moment_of
+
+SETTLE = datetime.timedelta(minutes=1)
+"""What is younger may be committed later than what is older, and is left for the next run."""
+
+LATE = 7
+"""Days before the present one in which every run looks for late sessions."""
+
+_ONE_DAY = datetime.timedelta(days=1)
+_STATE = 1
+_BATCH = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """A day that was counted, and how many more are left."""
+
+    day: datetime.date
+    left: int
+
+
+def zone_of_site() -> datetime.tzinfo:
+    """Return the zone whose days are rolled up."""
+    return timezone.get_default_timezone()
+
+
+def day_of(moment: datetime.datetime) -> datetime.date:
+    """Return the site's day that an aware time lies in."""
+    return moment.astimezone(zone_of_site()).date()
+
+
+def start_of(day: datetime.date) -> datetime.datetime:
+    """Return when the site's day begins."""
+    noon = datetime.datetime.combine(day, datetime.time(12), zone_of_site())
+    return Interval.DAY.start_of(noon, zone_of_site())
+
+
+def run(*, rebuild: bool = False) -> Iterator[Step]:
+    """Bring the rollups up to date; gives each day as it is done. Raises StoreUnavailable.
+
+    `rebuild` counts every day anew whose sessions are all retained.
+    """
+    with available():
+        first = _first_day(rebuild=rebuild)
+        if first is None:
+            return
+        yield from _recount(first)
+        day: datetime.date | None = first
+        while day is not None:
+            done, day = day, _roll_up(day, keep=rebuild)
+            yield Step(done, 0 if day is None else (day_of(_limit()) - day).days + 1)
+
+
+def is_of_an_earlier_day(session: TrackingSession) -> bool:
+    """Say whether a session was ended on another day than it was started, which is rolled up by now."""
+    return session.ended_at is not None and day_of(session.started_at) != day_of(session.ended_at)
+
+
+def note_change(session: TrackingSession) -> None:
+    """Note, in the transaction of the change itself, that the session's day is to be counted anew."""
+    ChangedDay.objects.create(day=day_of(session.started_at))
+
+
+def _limit() -> datetime.datetime:
+    return timezone.now() - SETTLE
+
+
+def _alias() -> str:
+    return router.db_for_write(RollupState)
+
+
+def _rows(day: datetime.date, until: datetime.datetime) -> TrackingSessionQuerySet:
+    rows = TrackingSession.objects.primary().started_from(start_of(day))
+    return rows.started_before(min(start_of(day + _ONE_DAY), until))
+
+
+def _first_day(*, rebuild: bool) -> datetime.date | None:
+    """Return the first day to count anew; None where there is nothing to count."""
+    with transaction.atomic(_alias()):
+        state = _locked_state()
+        if state.zone != str(zone_of_site()):
+            _forget_everything()
+            state.zone, state.rolled_until = str(zone_of_site()), None
+            state.save(using=_alias())
+    oldest = TrackingSession.objects.primary().order_by("session_id").values_list("session_id", flat=True)
+    found = oldest.first()
+    if found is None:
+        return None
+    if rebuild or state.rolled_until is None:
+        return day_of(moment_of(found))
+    return _first_late_day(day_of(state.rolled_until))
+
+
+def _locked_state() -> RollupState:
+    states = RollupState.objects.using(_alias()).select_for_update()
+    state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(zone_of_site())})
+    return state
+
+
+def _forget_everything() -> None:
+    models: list[type[Model]] = [DailyCount, DailyUsers, ChangedDay]
+    for model in models:
+        model._default_manager.using(_alias()).all().delete()
+
+
+def _first_late_day(last: datetime.date) -> datetime.date:
+    """Return the first of the latest days that has more sessions than were counted; else the last one."""
+    for back in range(LATE, 0, -1):
+        day = last - back * _ONE_DAY
+        if _rows(day, _limit()).count() > _counted(day):
+            return day
+    return last
+
+
+def _counted(day: datetime.date) -> int:
+    row = DailyCount.objects.using(_alias()).filter(kind=Kind.SITE, day=day).first()
+    return 0 if row is None else row.sessions
+
+
+def _recount(before: datetime.date) -> Iterator[Step]:
+    """Count the sessions of days anew that had one ended; users are what they were."""
+    marks = ChangedDay.objects.using(_alias())
+    found = list(marks.values_list("pk", "day")[:100_000])
+    days = sorted({day for _, day in found if day < before})
+    # Before counting: whatever is noted from now on may not be among what is counted.
+    marks.filter(pk__in=[pk for pk, _ in found]).delete()
+    for number, day in enumerate(days, start=1):
+        with transaction.atomic(_alias()):
+            _locked_state()
+            rows = _rows(day, _limit())
+            if rows.count() >= _counted(day):
+                _replace_counts(day, rows)
+        yield Step(day, len(days) - number)
+
+
+def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
+    """Count a day; return the next one, None where that is still to come.
+
+    With `keep`, a day of which sessions are gone stays as it was counted.
+    """
+    with transaction.atomic(_alias()):
+        state = _locked_state()
+        limit = _limit()
+        rows = _rows(day, limit)
+        if not keep or rows.count() >= _counted(day):
+            _replace_counts(day, rows)
+            _replace_users(day, rows)
+        reached = min(start_of(day + _ONE_DAY), limit)
+        state.rolled_until = max(state.rolled_until or reached, reached)
+        state.save(using=_alias())
+    return day + _ONE_DAY if start_of(day + _ONE_DAY) <= limit else None
+
+
+def _replace_counts(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
+    kept = DailyCount.objects.using(_alias())
+    kept.filter(day=day).delete()
+    for kind in Kind:
+        found = presence.counts(rows, kind, zone_of_site())
+        kept.bulk_create(
+            (
+                DailyCount(
+                    kind=kind, **{**row, "ended_duration": row["ended_duration"] or datetime.timedelta()}
+                )
+                for row in found
+            ),
+            batch_size=_BATCH,
+        )
+
+
+def _replace_users(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
+    kept = DailyUsers.objects.using(_alias())
+    kept.filter(day=day).delete()
+    for kind in Kind:
+        found = presence.users(rows, kind, zone_of_site())
+        kept.bulk_create((DailyUsers(kind=kind, **row) for row in found), batch_size=_BATCH)

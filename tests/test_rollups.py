@@ -1,0 +1,398 @@
+"""The rollups and the numbers from them, against a count in Python of the same rows."""
+
+import datetime
+import io
+import threading
+import uuid
+import zoneinfo
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.test import override_settings
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jay_sessions import rollups, sessions, statistics
+from jay_sessions.exceptions import StoreUnavailable
+from jay_sessions.models import (
+    ChangedDay,
+    DailyCount,
+    DailyUsers,
+    Kind,
+    RollupState,
+    TrackingSession,
+)
+from jay_sessions.statistics import Measures, Subject
+from jay_sessions.uuid7 import uuid7
+
+from .conftest import store_down
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime.datetime(2025, 10, 24, 12, tzinfo=datetime.UTC)
+DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
+TODAY = NOON.date()
+PLAYOUTS = {"netflix:1": "netflix", "netflix:2": "netflix", "zdf:1": "zdf", "550e8400": None}
+
+
+def store(moment=NOON, playout="netflix:1", user="ada", ended=None, source="here"):
+    """Store a session; `ended` is how long it took."""
+    return TrackingSession.objects.create(
+        session_id=uuid7(moment, uuid.uuid4().int >> 66),
+        playout_id=playout,
+        provider_name=PLAYOUTS[playout],
+        user_id=user,
+        source=source,
+        started_at=moment,
+        ended_at=None if ended is None else moment + ended,
+    )
+
+
+def run(**options):
+    return [step.day for step in rollups.run(**options)]
+
+
+def clear():
+    for model in (TrackingSession, DailyCount, DailyUsers, ChangedDay, RollupState):
+        model.objects.all().delete()
+
+
+@pytest.fixture
+def now(time_machine):
+    """Set the clock; it stands still. By default it is late on the day of `NOON`."""
+
+    def move(moment=NOON + 10 * HOUR):
+        time_machine.move_to(moment, tick=False)
+
+    move()
+    return move
+
+
+def expected(subject, first, after):
+    """The measures of a period, counted in Python."""
+    zone = rollups.zone_of_site()
+    column = {Kind.PLAYOUT: "playout_id", Kind.PROVIDER: "provider_name", Kind.SOURCE: "source"}.get(
+        subject.kind
+    )
+    rows = [
+        row
+        for row in TrackingSession.objects.order_by("session_id")
+        if column is None or getattr(row, column) == subject.name
+    ]
+    within = [row for row in rows if first <= row.started_at.astimezone(zone).date() < after]
+    users = {row.user_id for row in within} - {None}
+    earlier = {row.user_id for row in rows if row.started_at.astimezone(zone).date() < first}
+    ended = [row.ended_at - row.started_at for row in within if row.ended_at is not None]
+    mean = sum(ended, datetime.timedelta()) / len(ended) if ended else None
+    return Measures(len(within), len(users), len(users - earlier), len(ended), mean)
+
+
+def assert_right(first, after, subjects=None):
+    """That every number of a period is that of the direct count."""
+    subjects = subjects or [
+        Subject(),
+        *(Subject(Kind.PLAYOUT, name) for name in PLAYOUTS),
+        *(Subject(Kind.PROVIDER, name) for name in ("netflix", "zdf", "nobody")),
+        Subject(Kind.SOURCE, "here"),
+    ]
+    days = [first + number * DAY for number in range((after - first).days)]
+    for subject in subjects:
+        assert statistics.total(subject, first, after) == expected(subject, first, after)
+        assert statistics.by_day(subject, first, after) == [expected(subject, day, day + DAY) for day in days]
+    for kind in Kind:
+        for name, measures in statistics.top(kind, first, after):
+            assert measures == expected(Subject(kind, name), first, after)
+
+
+def test_a_day_is_counted_by_site_playout_provider_and_source(now):
+    store(ended=HOUR)
+    store(playout="netflix:2")
+    store(user=None, playout="550e8400")
+    assert run() == [TODAY]
+    counted = {(row.kind, row.name): row.sessions for row in DailyCount.objects.all()}
+    assert counted == {
+        ("site", ""): 3,
+        ("playout", "netflix:1"): 1,
+        ("playout", "netflix:2"): 1,
+        ("playout", "550e8400"): 1,
+        ("provider", "netflix"): 2,
+        ("source", "here"): 3,
+    }
+    assert_right(TODAY, TODAY + DAY)
+
+
+def test_users_are_distinct_over_days_playouts_and_providers(now):
+    for back in (0, 1, 1, 3):
+        store(NOON - back * DAY)
+        store(NOON - back * DAY, playout="netflix:2")
+        store(NOON - back * DAY, playout="zdf:1", user=f"user-{back}")
+    run()
+    assert statistics.total(Subject(), TODAY - 3 * DAY, TODAY + DAY).users == 4
+    for back in range(5):
+        assert_right(TODAY - back * DAY, TODAY + DAY)
+        assert_right(TODAY - back * DAY, TODAY)
+
+
+def test_who_was_there_before_is_not_new(now):
+    store(NOON - 40 * DAY)
+    store()
+    store(user="bob")
+    run()
+    measures = statistics.total(Subject(), TODAY, TODAY + DAY)
+    assert (measures.users, measures.new_users, measures.returning_users) == (2, 1, 1)
+
+
+def test_what_is_not_rolled_up_yet_is_counted_live(now):
+    store(NOON - DAY)
+    store(NOON - 2 * HOUR)
+    assert_right(TODAY - DAY, TODAY + DAY)
+    run()
+    now(NOON + 11 * HOUR)
+    store(NOON + 10 * HOUR)
+    store(NOON + 10 * HOUR, user="bob")
+    store(NOON + 10 * HOUR, user=None)
+    for first in (TODAY - DAY, TODAY):
+        assert_right(first, TODAY + DAY)
+    now(NOON + 4 * DAY)
+    store(NOON + 3 * DAY)
+    assert_right(TODAY - DAY, TODAY + 5 * DAY)
+
+
+def test_what_has_just_come_is_left_for_the_next_run(now):
+    store(NOON + 10 * HOUR - datetime.timedelta(seconds=1))
+    run()
+    assert not DailyCount.objects.exists()
+    assert statistics.rolled_up_until() == timezone.now() - rollups.SETTLE
+    assert_right(TODAY, TODAY + DAY)
+
+
+def test_a_second_run_changes_nothing(now):
+    store(NOON - DAY, ended=HOUR)
+    store()
+    run()
+    before = list(DailyCount.objects.values_list("kind", "name", "day", "sessions", "ended").order_by("pk"))
+    assert run() == [TODAY]
+    after = list(DailyCount.objects.values_list("kind", "name", "day", "sessions", "ended").order_by("pk"))
+    assert sorted(before) == sorted(after)
+    assert_right(TODAY - DAY, TODAY + DAY)
+
+
+def test_a_session_that_is_ended_on_a_later_day_changes_the_day_it_began(now):
+    token = sessions.start("netflix:1", "ada").encoded
+    now(NOON + DAY)
+    run()
+    sessions.end([token])
+    assert ChangedDay.objects.get().day == TODAY
+    assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 0
+    assert run() == [TODAY, TODAY + DAY]
+    assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 1
+    assert not ChangedDay.objects.exists()
+    assert_right(TODAY, TODAY + 2 * DAY)
+
+
+def test_a_session_that_is_ended_on_its_day_leaves_no_note(now):
+    sessions.end([sessions.start("netflix:1", "ada").encoded])
+    assert not ChangedDay.objects.exists()
+
+
+def test_ending_twice_leaves_one_note(now):
+    token = sessions.start("netflix:1", "ada").encoded
+    now(NOON + DAY)
+    sessions.end([token])
+    sessions.end([token])
+    assert ChangedDay.objects.count() == 1
+
+
+def test_a_late_session_is_counted_and_so_is_what_it_changes(now):
+    for back in (0, 2, 5):
+        store(NOON - back * DAY)
+    run()
+    store(NOON - 4 * DAY, user="bob")
+    store(NOON - 4 * DAY)
+    store(NOON - 3 * DAY, playout="zdf:1", user="bob")
+    assert run() == [TODAY - back * DAY for back in (4, 3, 2, 1, 0)]
+    assert_right(TODAY - 5 * DAY, TODAY + DAY)
+
+
+def test_a_session_that_is_late_by_months_is_counted_by_a_rebuild(now):
+    store()
+    run()
+    store(NOON - 60 * DAY)
+    assert run() == [TODAY]
+    assert len(run(rebuild=True)) == 61
+    assert_right(TODAY - 61 * DAY, TODAY + DAY)
+
+
+def test_days_without_sessions_between_two_with_are_counted_too(now):
+    store(NOON - 3 * DAY)
+    store()
+    assert run() == [TODAY - back * DAY for back in (3, 2, 1, 0)]
+
+
+def test_a_site_without_sessions_has_nothing_to_count(now):
+    assert run() == []
+    assert statistics.total(Subject(), TODAY, TODAY + DAY) == Measures()
+    assert statistics.top(Kind.PLAYOUT, TODAY, TODAY + DAY) == []
+
+
+def test_a_rebuild_keeps_the_days_of_which_sessions_are_gone(now):
+    for back in (0, 1, 2, 2):
+        store(NOON - back * DAY)
+    run()
+    first = TrackingSession.objects.order_by("session_id").first()
+    first.delete()
+    TrackingSession.objects.filter(started_at__date=TODAY - DAY).delete()
+    run(rebuild=True)
+    assert [m.sessions for m in statistics.by_day(Subject(), TODAY - 2 * DAY, TODAY + DAY)] == [2, 1, 1]
+
+
+def test_erasing_a_user_leaves_the_numbers_and_no_trace_of_who_it_was(now):
+    store(NOON - DAY, user="ada")
+    run()
+    TrackingSession.objects.all().delete()
+    assert statistics.total(Subject(), TODAY - DAY, TODAY).users == 1
+    for model in (DailyCount, DailyUsers):
+        assert "ada" not in str(list(model.objects.values()))
+
+
+def test_another_time_zone_counts_everything_anew(now, settings):
+    store(NOON + 8 * HOUR)
+    run()
+    settings.TIME_ZONE = "Pacific/Kiritimati"
+    assert statistics.rolled_up_until() is None
+    assert_right(TODAY, TODAY + 2 * DAY)
+    run()
+    assert {row.day for row in DailyCount.objects.all()} == {TODAY + DAY}
+    assert_right(TODAY, TODAY + 2 * DAY)
+
+
+def test_days_are_those_of_the_site_over_a_daylight_saving_change(now, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    change = datetime.datetime(2025, 10, 26, tzinfo=berlin)
+    for hours in (-0.5, 0.5, 2.5, 3.5, 24.5, 25.5):
+        store(change.astimezone(datetime.UTC) + hours * HOUR, user=f"user-{hours}")
+    now(NOON + 5 * DAY)
+    run()
+    found = statistics.by_day(Subject(), datetime.date(2025, 10, 25), datetime.date(2025, 10, 28))
+    assert [measures.sessions for measures in found] == [1, 4, 1]
+    assert_right(datetime.date(2025, 10, 25), datetime.date(2025, 10, 28))
+
+
+def test_the_top_is_sorted_and_bounded(now):
+    for playout, count in (("zdf:1", 3), ("netflix:1", 2), ("netflix:2", 2), ("550e8400", 1)):
+        for _ in range(count):
+            store(playout=playout)
+    run()
+    names = [name for name, _ in statistics.top(Kind.PLAYOUT, TODAY, TODAY + DAY, limit=3)]
+    assert names == ["zdf:1", "netflix:1", "netflix:2"]
+    assert [name for name, _ in statistics.top(Kind.PROVIDER, TODAY, TODAY + DAY)] == ["netflix", "zdf"]
+
+
+moments = st.integers(-6 * 24 * 60, 10 * 60 - 2).map(
+    lambda minutes: NOON + datetime.timedelta(minutes=minutes)
+)
+visits = st.tuples(
+    moments,
+    st.sampled_from(list(PLAYOUTS)),
+    st.sampled_from(["ada", "bob", "cyd", None]),
+    st.none() | st.integers(0, 7200).map(lambda seconds: datetime.timedelta(seconds=seconds)),
+)
+
+
+@pytest.mark.usefixtures("now")
+@settings(max_examples=40)
+@given(
+    early=st.lists(visits, max_size=12),
+    late=st.lists(visits, max_size=6),
+    runs=st.sampled_from([(), ("early",), ("early", "late"), ("late",)]),
+    zone=st.sampled_from(["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]),
+    period=st.tuples(st.integers(0, 7), st.integers(1, 8)),
+)
+def test_each_number_is_that_of_a_direct_count(early, late, runs, zone, period):
+    first, length = period
+    with override_settings(TIME_ZONE=zone):
+        clear()
+        for visit in early:
+            store(*visit)
+        if "early" in runs:
+            run()
+        for visit in late:
+            store(*visit)
+        # What is late by days is counted from the next run on.
+        if late:
+            run()
+        start = TODAY - first * DAY
+        assert_right(start, start + length * DAY)
+
+
+@pytest.mark.parametrize("function", [statistics.by_day, statistics.total])
+def test_a_database_that_is_away_is_said_to_be(function):
+    with store_down(), pytest.raises(StoreUnavailable):
+        function(Subject(), TODAY, TODAY + DAY)
+
+
+def test_the_number_of_queries_is_the_same_for_any_period(now, django_assert_num_queries):
+    for back in range(5):
+        store(NOON - back * DAY)
+    run()
+    for length in (1, 5, 300):
+        with django_assert_num_queries(6):
+            statistics.by_day(Subject(), TODAY - length * DAY, TODAY + DAY)
+        with django_assert_num_queries(4):
+            statistics.total(Subject(), TODAY - length * DAY, TODAY)
+        with django_assert_num_queries(5):
+            statistics.top(Kind.PLAYOUT, TODAY - length * DAY, TODAY)
+
+
+def command(**options):
+    out = io.StringIO()
+    call_command("jay_rollup_sessions", stdout=out, stderr=io.StringIO(), **options)
+    return out.getvalue().strip()
+
+
+def test_the_command_says_how_many_days_it_counted(now):
+    store(NOON - 2 * DAY)
+    assert command() == "3 days counted."
+    assert command() == "1 day counted."
+    assert command(rebuild=True) == "3 days counted."
+
+
+def test_the_command_says_that_the_database_is_away():
+    with store_down(), pytest.raises(CommandError, match="Run it again"):
+        command()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_the_same_time_count_nothing_twice():
+    if connection.vendor == "sqlite":
+        pytest.skip("An SQLite in memory is not shared with another connection.")
+    now = timezone.now()
+    for hours in range(0, 240, 5):
+        store(now - (hours + 1) * HOUR, user=f"user-{hours % 4}", ended=HOUR)
+    failures = []
+
+    def work():
+        try:
+            run()
+            run(rebuild=True)
+        except Exception as error:
+            failures.append(error)
+            raise
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    today = rollups.day_of(now)
+    assert_right(today - 11 * DAY, today + DAY)
+    assert DailyCount.objects.filter(kind=Kind.SITE).count() == len(
+        {rollups.day_of(row.started_at) for row in TrackingSession.objects.all()}
+    )
