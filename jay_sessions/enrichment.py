@@ -7,9 +7,11 @@ cut off is taken up by the next one.
 import enum
 from collections.abc import Iterator
 
+from django.db import router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from . import rollups
 from .exceptions import InvalidValue, ZephrSessionNotFound
 from .identifiers import check_text
 from .models import LinkedZephrSession, TrackingSession
@@ -67,7 +69,10 @@ def enrich(zephr_session_id: str) -> Outcome:
     except BaseException:
         sessions.release(zephr_session_id, now)
         raise
-    sessions.filter(pk=zephr_session_id).update(fetched_at=timezone.now(), **found)
+    with transaction.atomic(router.db_for_write(LinkedZephrSession)):
+        sessions.filter(pk=zephr_session_id).update(fetched_at=timezone.now(), **found)
+        if found:
+            rollups.note_enriched(zephr_session_id)
     return Outcome.FETCHED if found else Outcome.UNKNOWN
 
 

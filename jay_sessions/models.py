@@ -65,9 +65,23 @@ class TrackingSession(models.Model):
         ordering: ClassVar = ["-session_id"]
         # Each ends with the id, hence with the time: newest first needs no sort, a period no scan.
         indexes: ClassVar = [
-            models.Index(fields=["playout_id", "session_id"], name="jay_session_playout"),
+            # Compared byte by byte on PostgreSQL, so that they serve beginnings, too, in any collation.
+            models.Index(
+                fields=["playout_id", "session_id"],
+                name="jay_session_playout",
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+            ),
             models.Index(fields=["provider_name", "session_id"], name="jay_session_provider"),
-            models.Index(fields=["user_id", "session_id"], name="jay_session_user"),
+            # A session is in one of these two: anonymous ones, too, are found newest first.
+            models.Index(
+                fields=["user_id", "session_id"],
+                name="jay_session_user",
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=models.Q(user_id__isnull=False),
+            ),
+            models.Index(
+                fields=["session_id"], name="jay_session_anonymous", condition=models.Q(user_id__isnull=True)
+            ),
             models.Index(fields=["source", "session_id"], name="jay_session_source"),
             models.Index(
                 fields=["session_id"], name="jay_session_ended", condition=models.Q(ended_at__isnull=False)
@@ -79,7 +93,10 @@ class TrackingSession(models.Model):
                 condition=models.Q(zephr_session__isnull=False),
             ),
         ]
-        permissions: ClassVar = [("lookup_zephr_session", _("Can look up Zephr sessions"))]
+        permissions: ClassVar = [
+            ("lookup_zephr_session", _("Can look up Zephr sessions")),
+            ("export_trackingsession", _("Can export tracking sessions")),
+        ]
 
     def __str__(self) -> str:
         return str(self.session_id)
@@ -189,6 +206,9 @@ class Kind(models.TextChoices):
     PLAYOUT = "playout", _("playout")
     PROVIDER = "provider", _("provider")
     SOURCE = "source", _("source")
+    # Of sessions that are linked to Zephr's; users are not counted by these.
+    DEVICE = "device", _("device")
+    COUNTRY = "country", _("country")
 
 
 class DailyCount(models.Model):
@@ -231,7 +251,8 @@ class DailyUsers(models.Model):
     class Meta:
         db_table = "jay_daily_users"
         indexes: ClassVar = [
-            models.Index(fields=["kind", "name", "day", "last_day"], name="jay_daily_users_day")
+            models.Index(fields=["kind", "name", "day", "last_day", "users"], name="jay_daily_users_day"),
+            models.Index(fields=["kind", "name", "last_day", "day", "users"], name="jay_daily_users_last"),
         ]
 
 

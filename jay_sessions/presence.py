@@ -14,8 +14,17 @@ from django.db.models.functions import TruncDate
 from .models import Kind, TrackingSession
 from .querysets import TrackingSessionQuerySet
 
-FIELDS = {Kind.PLAYOUT: "playout_id", Kind.PROVIDER: "provider_name", Kind.SOURCE: "source"}
+FIELDS = {
+    Kind.PLAYOUT: "playout_id",
+    Kind.PROVIDER: "provider_name",
+    Kind.SOURCE: "source",
+    Kind.DEVICE: "zephr_session__device",
+    Kind.COUNTRY: "zephr_session__country",
+}
 """The column that a kind is counted by; the site is all of it."""
+
+WITH_USERS = (Kind.SITE, Kind.PLAYOUT, Kind.PROVIDER, Kind.SOURCE)
+"""What users are counted by, too."""
 
 _DURATION = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
 

@@ -5,11 +5,13 @@ import hmac
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.db import connections, models, router, transaction
+from django.db.models.lookups import PostgresOperatorLookup
 from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys
+from .identifiers import MAX_LENGTH
 from .store import without_waiting
 from .uuid7 import first_id
 
@@ -27,6 +29,54 @@ LAST_USE_RETRY = datetime.timedelta(seconds=5)
 
 CLAIM_LASTS = datetime.timedelta(minutes=5)
 """Far longer than a call to Zephr can take."""
+
+
+_BYTEWISE = frozenset({"playout_id", "user_id"})
+"""Columns whose index has the operator class `varchar_pattern_ops`."""
+
+
+class _NotBelow(PostgresOperatorLookup):
+    lookup_name = "not_below"
+    postgres_operator = "~>=~"
+
+
+class _NotAbove(PostgresOperatorLookup):
+    lookup_name = "not_above"
+    postgres_operator = "~<=~"
+
+
+class _Bytewise(models.expressions.OrderBy):
+    """The order of an index with the operator class `varchar_pattern_ops`."""
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        operator = "~>~" if self.descending else "~<~"
+        # Django's compiler takes an order apart where it finds ASC or DESC in it.
+        template = f"%(expression)s USING {operator} /* %(ordering)s */"
+        return self.as_sql(compiler, connection, template=template)
+
+
+def along_index(field: str) -> list[Any]:
+    """Return what to order by to read the index on `field` and the id, from its end."""
+    kind = _Bytewise if field in _BYTEWISE else models.expressions.OrderBy
+    return [kind(models.F(field), descending=True), "-session_id"]
+
+
+class StepBegin(models.Func):
+    """The first day of the step that a day lies in, where a period is cut into steps of some days."""
+
+    output_field = models.DateField()
+
+    def __init__(self, day: str, first: datetime.date, days: int) -> None:
+        super().__init__(day, models.Value(first, models.DateField()), models.Value(days))
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        day, first, days = (compiler.compile(part) for part in self.source_expressions)
+        if connection.vendor == "sqlite":
+            past = f"CAST(julianday({day[0]}) - julianday({first[0]}) AS INTEGER) %% {days[0]}"
+            sql = f"date({day[0]}, '-' || ({past}) || ' days')"
+        else:
+            sql = f"({day[0]} - MOD({day[0]} - CAST({first[0]} AS date), {days[0]}))"
+        return sql, [*day[1], *day[1], *first[1], *days[1]]
 
 
 class _ValuesQuerySet(models.QuerySet[Row]):
@@ -59,6 +109,53 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
     def primary(self) -> Self:
         """Return the same from the database that is written to: a replica may lag behind."""
         return self.using(router.db_for_write(self.model))
+
+    def with_value(self, field: str, value: str) -> Self:
+        """Keep the rows whose indexed text column is `value`, newest first, as its index has them.
+
+        PostgreSQL's planner knows how many there are, but not that they may all be old: asked for
+        `field = value` by id, it would rather walk all sessions from the newest on. So it is asked for
+        a range of values, and for the order of the index.
+        """
+        if connections[self.db].vendor != "postgresql":
+            return self.filter(**{field: value}).order_by("-session_id")
+        if field in _BYTEWISE:
+            rows = self.filter(_NotBelow(models.F(field), value), _NotAbove(models.F(field), value))
+        else:
+            rows = self.filter(**{f"{field}__gte": value, f"{field}__lte": value})
+        return rows.order_by(*along_index(field))
+
+    def starting_with(self, field: str, prefix: str) -> Self:
+        """Keep the rows whose column, `playout_id` or `user_id`, begins with `prefix`, in its index's order.
+
+        Upper and lower case are told apart.
+        """
+        if connections[self.db].vendor == "postgresql":
+            rows = self.filter(**{f"{field}__startswith": prefix})
+        else:
+            # SQLite's LIKE ignores case and reads all rows. It compares texts by code point, and none is
+            # longer than this limit.
+            last = prefix + "\U0010ffff" * MAX_LENGTH
+            rows = self.filter(**{f"{field}__gte": prefix, f"{field}__lte": last})
+        return rows.order_by(*along_index(field))
+
+    def count_up_to(self, most: int) -> int:
+        """Return how many rows there are, or `most` where there are more; reads no more than that.
+
+        The order is kept: it says which index to count in.
+        """
+        return self[:most].count()
+
+    def estimated_count(self) -> int | None:
+        """Return how many rows the database believes to be in the whole table; None if it keeps no count."""
+        connection = connections[self.db]
+        if connection.vendor != "postgresql":
+            return None
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
+            [count] = cursor.fetchone()
+        return int(count)
 
     def started_from(self, moment: datetime.datetime) -> Self:
         """Keep what started at `moment` or later."""

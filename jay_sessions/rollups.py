@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from django.db import router, transaction
 from django.db.models import Model
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from . import presence
@@ -80,6 +81,14 @@ def is_of_an_earlier_day(session: TrackingSession) -> bool:
 def note_change(session: TrackingSession) -> None:
     """Note, in the transaction of the change itself, that the session's day is to be counted anew."""
     ChangedDay.objects.create(day=day_of(session.started_at))
+
+
+def note_enriched(zephr_session_id: str) -> None:
+    """Note that the days of the sessions that are linked to it are to be counted anew."""
+    rows = TrackingSession.objects.primary().filter(zephr_session_id=zephr_session_id)
+    days = rows.annotate(day=TruncDate("started_at", tzinfo=zone_of_site())).values_list("day", flat=True)
+    today = day_of(timezone.now())
+    ChangedDay.objects.bulk_create(ChangedDay(day=day) for day in days.order_by().distinct() if day != today)
 
 
 def _limit() -> datetime.datetime:
@@ -191,6 +200,6 @@ def _replace_counts(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
 def _replace_users(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
     kept = DailyUsers.objects.using(_alias())
     kept.filter(day=day).delete()
-    for kind in Kind:
+    for kind in presence.WITH_USERS:
         found = presence.users(rows, kind, zone_of_site())
         kept.bulk_create((DailyUsers(kind=kind, **row) for row in found), batch_size=_BATCH)

@@ -106,6 +106,11 @@ def test_the_choice_of_providers_is_what_is_stored_and_bounded(admin_client):
     assert page.count("provider_name=provider") == 50
 
 
+def test_a_filter_that_has_nothing_to_offer_is_heeded_all_the_same(admin_client):
+    store("unknown")
+    assert listed(admin_client, "?provider_name=netflix") == set()
+
+
 @pytest.mark.parametrize("field", ["session_id", "upper", "user_id", "playout_id"])
 def test_search_finds_whole_values(admin_client, field):
     row = store("netflix:1", user_id="ada@example.com")
@@ -174,6 +179,6 @@ def test_a_page_costs_a_fixed_number_of_queries(admin_client, django_assert_num_
     for number in range(55):
         store(f"netflix:{number}", api_key=ApiKey.objects.get())
     admin_client.get(LIST)
-    # session, user, the count, the rows with their keys, providers, sources
-    with django_assert_num_queries(6):
+    # session, user, the count, the rows with their keys, providers, sources, the rollups' state
+    with django_assert_num_queries(7):
         admin_client.get(LIST)

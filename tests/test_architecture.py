@@ -56,6 +56,7 @@ RULES = {
     "store": Rule(1, uses("django")),
     # The use cases.
     "carriers": Rule(2, uses("django")),
+    "export": Rule(2, uses("django"), never=("zephr", "sessions")),
     "enrichment": Rule(3, uses("django"), never=("sessions",)),
     "key_cache": Rule(2, uses("django")),
     "listing": Rule(2, uses("django"), never=("zephr",)),
@@ -72,6 +73,7 @@ RULES = {
     "zephr.upstream": Rule(2, never=("sessions",)),
     # What the world sees.
     "admin": Rule(3, uses("django")),
+    "admin.export": Rule(3, uses("django", "asgiref")),
     "api": Rule(3, uses("django", "rest_framework")),
     "api.schema": Rule(3, uses("django", "rest_framework", "drf_spectacular")),
     "apps": Rule(3, uses("django")),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from jay_sessions import enrichment, sessions
 from jay_sessions.enrichment import Outcome
 from jay_sessions.exceptions import ZephrUnavailable
-from jay_sessions.models import LinkedZephrSession
+from jay_sessions.models import ChangedDay, LinkedZephrSession
 from jay_sessions.querysets import CLAIM_LASTS
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
@@ -81,6 +81,16 @@ def test_what_zephr_says_of_the_session_and_its_device_is_stored(zephr):
         "country": row["country"],
     }
     assert found.fetched_at is not None
+
+
+def test_the_days_of_the_sessions_that_are_linked_to_it_are_noted(zephr, time_machine):
+    now = timezone.now()
+    for days in (9, 9, 3, 0):
+        time_machine.move_to(now - datetime.timedelta(days=days), tick=False)
+        link(KNOWN)
+    enrichment.enrich(KNOWN)
+    noted = sorted((now.date() - note.day).days for note in ChangedDay.objects.all())
+    assert noted == [3, 9]
 
 
 def test_of_several_devices_it_is_that_of_the_session(zephr):

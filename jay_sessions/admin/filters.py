@@ -1,6 +1,8 @@
 """Filters of the session list. Their choices are read over an index, their periods are ranges of ids."""
 
 import datetime
+import enum
+from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
@@ -11,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import sessions
+from ..buckets import Interval
 from ..exceptions import InvalidValue
 from ..identifiers import check_text
 from ..models import LinkedZephrSession, TrackingSession
@@ -18,6 +21,19 @@ from ..querysets import TrackingSessionQuerySet
 
 Rows = QuerySet[TrackingSession]
 Choices = list[tuple[str, Any]]
+
+FIRST_YEAR, LAST_YEAR = 1971, 9998  # what is a day there is one in every zone
+
+
+class Access(enum.Enum):
+    """How the database finds what a filter keeps."""
+
+    PERIOD = enum.auto()
+    """It is a range of ids."""
+    INDEX = enum.auto()
+    """An index has it in the order of the ids."""
+    SCAN = enum.auto()
+    """By a look at each session."""
 
 
 def _rows(queryset: Rows) -> TrackingSessionQuerySet:
@@ -28,10 +44,15 @@ class _ValueFilter(admin.SimpleListFilter):
     """The values of one indexed column; the first fifty of them."""
 
     parameter_name: str
+    access = Access.INDEX
 
     @property
     def column(self) -> str:
         return self.parameter_name
+
+    def has_output(self) -> bool:
+        # Django leaves a filter out that has nothing to offer, and with it what the URL asks for.
+        return super().has_output() or self.value() is not None
 
     def values(self) -> list[str]:
         return TrackingSession.objects.distinct_values(self.column)
@@ -44,9 +65,12 @@ class _ValueFilter(admin.SimpleListFilter):
         if value is None:
             return queryset
         try:
-            return queryset.filter(**{self.column: check_text(value)})
+            return self.narrow(_rows(queryset), check_text(value))
         except InvalidValue as error:
             raise IncorrectLookupParameters from error
+
+    def narrow(self, rows: TrackingSessionQuerySet, value: str) -> Rows:
+        return rows.with_value(self.column, value)
 
 
 class ProviderFilter(_ValueFilter):
@@ -62,12 +86,17 @@ class SourceFilter(_ValueFilter):
 class _ZephrFilter(_ValueFilter):
     """What Zephr said of the session that a tracking session is linked to."""
 
+    access = Access.SCAN
+
     @property
     def column(self) -> str:
         return f"zephr_session__{self.parameter_name.removeprefix('zephr_')}"
 
     def values(self) -> list[str]:
         return LinkedZephrSession.objects.distinct_values(self.column.removeprefix("zephr_session__"))
+
+    def narrow(self, rows: TrackingSessionQuerySet, value: str) -> Rows:
+        return rows.filter(**{self.column: value})
 
 
 class DeviceFilter(_ZephrFilter):
@@ -114,6 +143,10 @@ class StateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
+    @property
+    def access(self) -> Access:
+        return Access.INDEX if self.value() == "ended" else Access.SCAN
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         choices = [("active", _("active")), ("ended", _("ended"))]
         if sessions.expired_until(timezone.now()) is not None:
@@ -137,6 +170,10 @@ class UserFilter(admin.SimpleListFilter):
     title = _("user")
     parameter_name = "user"
 
+    @property
+    def access(self) -> Access:
+        return Access.INDEX if self.value() == "without" else Access.SCAN
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("with", _("with a user id")), ("without", _("without"))]
 
@@ -150,6 +187,7 @@ class PeriodFilter(admin.SimpleListFilter):
 
     title = _("start")
     parameter_name = "period"
+    access = Access.PERIOD
 
     PERIODS: ClassVar = {
         "hour": _("past hour"),
@@ -178,3 +216,51 @@ class PeriodFilter(admin.SimpleListFilter):
                 return rows.started_from(today - datetime.timedelta(days=29))
             case _:
                 return queryset
+
+
+class DaysFilter(admin.ListFilter):
+    """From one day to another, both included, in the operator's time zone; either may be left out."""
+
+    title = _("days")
+    template = "admin/jay_sessions/trackingsession/days_filter.html"
+    access = Access.PERIOD
+    FROM, TO = "from", "to"
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.days = {name: params.pop(name, [""])[-1].strip() for name in (self.FROM, self.TO)}
+
+    def has_output(self) -> bool:
+        return True
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Return one thing: the form's values, what it keeps of the query, and the way out of it."""
+        yield {
+            "days": self.days,
+            "kept": {name: text for name, text in changelist.params.items() if name not in self.days},
+            "without": changelist.get_query_string(remove=[*self.days]),
+        }
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        rows = _rows(queryset)
+        if text := self.days[self.FROM]:
+            rows = rows.started_from(_start_of(_day(text)))
+        if text := self.days[self.TO]:
+            rows = rows.started_before(_start_of(_day(text) + datetime.timedelta(days=1)))
+        return rows
+
+
+def _day(text: str) -> datetime.date:
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise IncorrectLookupParameters from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise IncorrectLookupParameters
+    return day
+
+
+def _start_of(day: datetime.date) -> datetime.datetime:
+    zone = timezone.get_current_timezone()
+    noon = datetime.datetime.combine(day, datetime.time(12), zone)
+    return Interval.DAY.start_of(noon, zone)

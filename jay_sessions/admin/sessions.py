@@ -1,10 +1,10 @@
 """Tracking sessions in the admin: a list to search and filter, a page to read, nothing to change."""
 
-import uuid
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -13,30 +13,37 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import conf, sessions
 from ..models import LinkedZephrSession, TrackingSession
+from .dashboard import DashboardView, summary_of_today
+from .deletion import delete_selected
+from .export import export, may_export
 from .filters import (
     ZEPHR_FILTERS,
+    DaysFilter,
     PeriodFilter,
     ProviderFilter,
     SourceFilter,
     StateFilter,
     UserFilter,
 )
+from .session_list import SessionList
 from .zephr import ZephrLookupView, may_look_up
 
 
 @admin.register(TrackingSession)
 class TrackingSessionAdmin(admin.ModelAdmin):
     list_display = ("started", "playout_id", "provider_name", "user_id", "state", "short_id", "api_key")
-    list_filter = (PeriodFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
+    list_filter = (PeriodFilter, DaysFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
     list_select_related: ClassVar = ["api_key", "zephr_session"]
     list_per_page = 50
-    list_max_show_all = 200
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table
     ordering = ("-session_id",)
-    sortable_by = ("started",)
+    sortable_by = ()
     search_fields = ("session_id", "user_id", "playout_id")
-    search_help_text = _("A session id, user id or playout, in full.")
+    search_help_text = _(
+        "A session id, user id or playout in full, or how a user id or playout begins: netflix-de*"
+    )
+    actions = (delete_selected,)
     fields: ClassVar = [
         "session_id",
         "started_at",
@@ -104,33 +111,39 @@ class TrackingSessionAdmin(admin.ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Refuse look-ups on columns that are made up in the URL: most have no index."""
-        filters = {chosen.parameter_name for chosen in (*self.list_filter, *ZEPHR_FILTERS)}
+        filters = {getattr(chosen, "parameter_name", "") for chosen in (*self.list_filter, *ZEPHR_FILTERS)}
         columns = {field.name for field in self.opts.fields}
         return lookup in filters or lookup.partition("__")[0] not in columns
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionList]:
+        return SessionList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TrackingSession], search_term: str
     ) -> tuple[QuerySet[TrackingSession], bool]:
-        """Match whole values: each is one look-up in an index, where a part of a value would be a scan."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        found = Q(user_id=term) | Q(playout_id=term)
-        try:
-            found |= Q(session_id=uuid.UUID(term))
-        except ValueError:
-            pass
-        return queryset.filter(found), False
+        """Leave the search to the list, which has to know which index finds what."""
+        return queryset, False
 
     def get_urls(self) -> list[URLPattern]:
         lookup = ZephrLookupView.as_view(model_admin=self)
-        name = "jay_sessions_zephr_lookup"
-        return [path("zephr/", self.admin_site.admin_view(lookup), name=name), *super().get_urls()]
+        dashboard = DashboardView.as_view(model_admin=self)
+        view = self.admin_site.admin_view
+        return [
+            path("export/", view(partial(export, model_admin=self)), name="jay_sessions_export"),
+            path("zephr/", view(lookup), name="jay_sessions_zephr_lookup"),
+            path("dashboard/", view(dashboard), name="jay_sessions_dashboard"),
+            *super().get_urls(),
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"may_look_up_zephr": may_look_up(request), **(extra_context or {})}
+        context = {
+            "may_look_up_zephr": may_look_up(request),
+            "may_export": may_export(request),
+            "summary": summary_of_today(),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
 

@@ -57,6 +57,8 @@ class Migration(migrations.Migration):
                             ("playout", "playout"),
                             ("provider", "provider"),
                             ("source", "source"),
+                            ("device", "device"),
+                            ("country", "country"),
                         ],
                         max_length=10,
                     ),
@@ -94,6 +96,8 @@ class Migration(migrations.Migration):
                             ("playout", "playout"),
                             ("provider", "provider"),
                             ("source", "source"),
+                            ("device", "device"),
+                            ("country", "country"),
                         ],
                         max_length=10,
                     ),
@@ -106,7 +110,12 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "jay_daily_users",
                 "indexes": [
-                    models.Index(fields=["kind", "name", "day", "last_day"], name="jay_daily_users_day")
+                    models.Index(
+                        fields=["kind", "name", "day", "last_day", "users"], name="jay_daily_users_day"
+                    ),
+                    models.Index(
+                        fields=["kind", "name", "last_day", "day", "users"], name="jay_daily_users_last"
+                    ),
                 ],
             },
         ),

@@ -62,9 +62,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{count} demo sessions stored." if count else "The sessions of earlier runs are kept."
         )
-        call_command("jay_rollup_sessions", stdout=io.StringIO())
         with _zephr() as zephr_id, _site(port) as process:
             _enrich()
+            call_command("jay_rollup_sessions", stdout=io.StringIO())
             self._explain(f"http://{HOST}:{port}", credentials, zephr_id, str(state / "cookies.txt"))
             process.wait()
             raise CommandError("The site has stopped.")
@@ -95,7 +95,8 @@ class Command(BaseCommand):
         ]
         self.stdout.write(f"\nThe site:   {url}/")
         self.stdout.write(
-            f"The admin:  {url}/admin/  as {demo.OPERATOR}, password {credentials.password}\n\n"
+            f"The admin:  {url}/admin/  as {demo.OPERATOR}, password {credentials.password}\n"
+            f"Dashboard:  {url}/admin/jay_sessions/trackingsession/dashboard/\n\n"
         )
         for title, arguments in lines:
             self.stdout.write(f"# {title}")

@@ -1,0 +1,71 @@
+"""Measure what analysts see, at several sizes: `python -m bench.analytics [SIZE ...]`.
+
+Each size gets a PostgreSQL database of its own, on the server that DATABASE_URL names, dropped in the end.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+SIZES = (10_000, 1_000_000, 10_000_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "sizes", nargs="*", type=int, metavar="SIZE", help="sessions; default: up to 10,000,000"
+    )
+    sizes = parser.parse_args().sizes or SIZES
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        parser.error("set DATABASE_URL to a PostgreSQL server on which databases may be created")
+    found = {size: measured(url, size) for size in sorted(sizes, reverse=True)}
+    tell(dict(sorted(found.items())))
+
+
+def measured(url: str, size: int) -> dict[str, Any]:
+    """Return the figures of one size."""
+    name = f"jay_bench_{size}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name}")
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            environment = {**os.environ, "DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+            command = [sys.executable, "-m", "bench.analytics.measure", str(size)]
+            done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
+            figures: dict[str, Any] = json.loads(done.stdout)
+            print(f"{size:,}: {figures['took']}", file=sys.stderr)
+            return figures
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def tell(found: dict[int, dict[str, Any]]) -> None:
+    """Print the figures as Markdown: milliseconds, and how they grow; plain ones beside ours."""
+    first, last = min(found), max(found)
+    names = [name for name in found[last]["pages"] if not name.startswith("plain: ")]
+    heads = ["page", *(f"{size:,}" for size in found), "growth", f"plain at {last:,}", "plain / ours"]
+    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
+    for name in names:
+        ours = [found[size]["pages"][name] for size in found]
+        growth = found[last]["pages"][name] / found[first]["pages"][name]
+        plain = found[last]["pages"].get(f"plain: {name}")
+        beside = ["-", "-"] if plain is None else [f"{plain:,.0f} ms", f"{plain / ours[-1]:.1f}"]
+        print(f"| {' | '.join([name, *(f'{one:,.0f} ms' for one in ours), f'{growth:.1f}', *beside])} |")
+    print()
+    for size, figures in found.items():
+        export, took = figures["export"], figures["took"]
+        print(
+            f"{size:,}: filled in {took['fill']:,.0f} s, rolled up in {took['rollup']:,.0f} s; "
+            f"export {export['rows a second']:,.0f} rows/s, {export['MiB']:,.0f} MiB at the most"
+        )
+
+
+if __name__ == "__main__":
+    main()

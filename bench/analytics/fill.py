@@ -1,0 +1,55 @@
+"""Sessions of a year, as they come to a site: few playouts have most of them, few users come often."""
+
+import datetime
+import random
+from collections.abc import Iterator
+
+from django.db import connection
+
+from jay_sessions.models import TrackingSession
+from jay_sessions.uuid7 import RANDOM_BITS, uuid7
+
+PLAYOUTS = 1000
+USERS_PER_SESSION = 0.1
+YEAR = datetime.timedelta(days=365)
+COLUMNS = ("session_id", "playout_id", "provider_name", "user_id", "source", "started_at", "ended_at")
+PROVIDERS = ("netflix", "disney", "zdf", "arte", "ard", "sky", "dazn", "mubi")
+
+
+def fill(count: int) -> None:
+    """Store so many sessions of the past year by COPY, and build the indexes anew."""
+    table, indexes = TrackingSession._meta.db_table, TrackingSession._meta.indexes
+    with connection.schema_editor() as editor:
+        for index in indexes:
+            editor.remove_index(TrackingSession, index)
+    columns = ", ".join(COLUMNS)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        for row in _rows(count):
+            copy.write_row(row)
+    with connection.schema_editor() as editor:
+        for index in indexes:
+            editor.add_index(TrackingSession, index)
+    with connection.cursor() as cursor:
+        cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def _rows(count: int) -> Iterator[tuple[object, ...]]:
+    rng = random.Random(count)
+    now = datetime.datetime.now(datetime.UTC)
+    playouts = [f"{PROVIDERS[number % len(PROVIDERS)]}-de:{number:04d}" for number in range(PLAYOUTS)]
+    users = max(10, int(count * USERS_PER_SESSION))
+    for number in range(count):
+        # A site that grows.
+        started = now - YEAR * (1 - ((number + rng.random()) / count) ** 0.8)
+        playout = playouts[int(PLAYOUTS ** rng.random()) - 1]
+        user = f"user-{int(users * rng.random() ** 2):07d}" if rng.random() < 0.7 else None
+        ended = started + datetime.timedelta(minutes=rng.expovariate(1 / 40)) if rng.random() < 0.6 else None
+        yield (
+            uuid7(started, rng.getrandbits(RANDOM_BITS)),
+            playout,
+            playout.partition("-")[0],
+            user,
+            "jay.api.playout.1.0.0",
+            started,
+            ended,
+        )

@@ -1,0 +1,82 @@
+"""What is measured: the pages and endpoints, and what Django and SQL do without the app."""
+
+import datetime
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+
+from jay_sessions.api import next_token
+from jay_sessions.grants import Scope
+from jay_sessions.models import ApiKey, TrackingSession
+
+DEEP = 10_000 * 100
+PER_PAGE = 50
+
+
+def pages() -> dict[str, Callable[[], object]]:
+    """Return what is measured, by name; `plain: …` is what Django and SQL do without the app."""
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("bench"))
+    key, text = ApiKey.objects.issue("bench", scopes=[Scope.ANALYTICS.value])
+    api = Client(headers={"X-API-Key": text})
+    playout = "netflix-de:0000"
+    mine = TrackingSession.objects.filter(playout_id=playout).order_by("-session_id")
+    ids = mine.values_list("session_id", flat=True)
+    deep = ids[min(DEEP, ids.count() - 1000)]
+    token = next_token.write(deep, key.pk, playout, [None] * 5)
+    newest = mine.filter(user_id__isnull=False).first()
+
+    newest_first = TrackingSession.objects.values_list("session_id", flat=True)
+
+    rows = "/admin/jay_sessions/trackingsession/"
+    dashboard = f"{rows}dashboard/"
+    plain = "/plain/jay_sessions/trackingsession/"
+    listing, numbers = f"/playouts/{playout}/tracking/sessions", f"/playouts/{playout}/tracking/statistics"
+    month = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=30)
+    by_day = (
+        "SELECT date_trunc('day', started_at), COUNT(*), COUNT(DISTINCT user_id) FROM jay_tracking_session"
+    )
+    return {
+        "list": get(admin, rows),
+        "list, one provider": get(admin, rows, provider_name="arte"),
+        "list, active": get(admin, rows, state="active"),
+        "list, page 50": get(admin, rows, before=str(newest_first[49 * PER_PAGE])),
+        "search, a user": get(admin, rows, q=str(newest.user_id)),
+        "search, the beginning of playouts": get(admin, rows, q="netflix-de:00*"),
+        "dashboard, 30 days": get(admin, dashboard),
+        "dashboard, 52 weeks": get(admin, dashboard, period="52-weeks"),
+        "statistics, 30 days": get(api, numbers),
+        "statistics, 30 days in Kathmandu": get(api, numbers, tz="Asia/Kathmandu"),
+        "statistics, 48 hours": get(api, numbers, interval="hour"),
+        "listing, first page": get(api, listing),
+        "listing, 10,000th page": get(api, listing, next_token=token),
+        "plain: list": get(admin, plain),
+        "plain: list, one provider": get(admin, plain, provider_name="arte"),
+        "plain: list, page 50": get(admin, plain, p="50"),
+        "plain: search, a user": get(admin, plain, q=str(newest.user_id)),
+        "plain: dashboard, 30 days": sql(f"{by_day} WHERE started_at >= %s GROUP BY 1", month),
+        "plain: statistics, 30 days": sql(
+            f"{by_day} WHERE playout_id = %s AND started_at >= %s GROUP BY 1", playout, month
+        ),
+    }
+
+
+def get(client: Client, path: str, **query: str) -> Callable[[], object]:
+    def ask() -> None:
+        response = client.get(f"{path}?{urlencode(query)}")
+        assert response.status_code == 200, (path, query, response.status_code)
+        response.getvalue()
+
+    return ask
+
+
+def sql(query: str, *parameters: object) -> Callable[[], object]:
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            cursor.fetchall()
+
+    return ask

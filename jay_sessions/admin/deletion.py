@@ -1,0 +1,111 @@
+"""Sessions deleted from the list: those that are ticked, or all that match, in batches."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected as delete_ticked
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ..models import TrackingSession
+from ..querysets import TrackingSessionQuerySet
+from .session_list import SessionList
+
+BATCH = 1000
+"""Sessions that one statement deletes, and one transaction."""
+
+MOST = 100_000
+"""Sessions that one request deletes: a web server waits no longer for an answer."""
+
+_TEMPLATE = "admin/jay_sessions/trackingsession/delete_all.html"
+
+
+@admin.action(permissions=["delete"], description=gettext_lazy("Delete selected %(verbose_name_plural)s"))
+def delete_selected(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[TrackingSession]
+) -> TemplateResponse | None:
+    """Delete the ticked sessions as Django does, with a line in the log for each.
+
+    All that match, on all pages, are asked for once more and deleted in batches, up to `MOST` of them,
+    with one line in the log. Those that began after the question are left.
+    """
+    if request.POST.get("select_across") != "1":
+        response: TemplateResponse | None = delete_ticked(model_admin, request, queryset)
+        return response
+    shown: SessionList = model_admin.get_changelist_instance(request)
+    until = _moment(request.POST.get("until", ""))
+    if not request.POST.get("post") or until is None:
+        return _question(model_admin, request, shown)
+    rows = cast(TrackingSessionQuerySet, queryset)
+    _delete(model_admin, request, rows.started_before(until), shown.described())
+    return None
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def _question(model_admin: Any, request: HttpRequest, shown: SessionList) -> TemplateResponse:
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Delete all that match"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "count": shown.count_in_words,
+        "most": number_format(MOST, force_grouping=True),
+        "until": timezone.now().isoformat(),
+        "ticked_name": ACTION_CHECKBOX_NAME,
+        "ticked": request.POST[ACTION_CHECKBOX_NAME],
+    }
+    return TemplateResponse(request, _TEMPLATE, context)
+
+
+def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, described: str) -> None:
+    count = 0
+    try:
+        for deleted in _deleted(rows.primary()):
+            count += deleted
+            if count >= MOST:
+                break
+    finally:
+        if count:
+            _note(request, count, described)
+    text = _("%s tracking sessions were deleted.") % number_format(count, force_grouping=True)
+    if count < MOST:
+        model_admin.message_user(request, text, messages.SUCCESS)
+    else:
+        more = _("There may be more that match: delete again.")
+        model_admin.message_user(request, f"{text} {more}", messages.WARNING)
+
+
+def _deleted(rows: TrackingSessionQuerySet) -> Iterator[int]:
+    """Delete the rows, newest first; gives how many, batch by batch."""
+    following = rows
+    while ids := list(following.values_list("session_id", flat=True)[:BATCH]):
+        yield TrackingSession.objects.primary().filter(session_id__in=ids).delete()[0]
+        following = rows.filter(session_id__lt=ids[-1])
+
+
+def _note(request: HttpRequest, count: int, described: str) -> None:
+    LogEntry.objects.create(
+        user=cast(Any, request.user),
+        content_type=ContentType.objects.get_for_model(TrackingSession),
+        object_repr=f"{count} tracking sessions",
+        action_flag=DELETION,
+        change_message=f"Deleted all that matched: {described}.",
+    )
