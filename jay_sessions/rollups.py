@@ -8,6 +8,7 @@ arrived; from a late one on, all days are, as it may be the day on which a user 
 
 import dataclasses
 import datetime
+import zoneinfo
 from collections.abc import Iterator
 
 from django.db import router, transaction
@@ -106,18 +107,20 @@ def _rows(day: datetime.date, until: datetime.datetime) -> TrackingSessionQueryS
 
 def _first_day(*, rebuild: bool) -> datetime.date | None:
     """Return the first day to count anew; None where there is nothing to count."""
+    ids = TrackingSession.objects.primary().order_by("session_id").values_list("session_id", flat=True)
+    oldest = ids.first()
+    if oldest is None:
+        return None
+    begin = moment_of(oldest)
+    first = day_of(begin)
     with transaction.atomic(_alias()):
         state = _locked_state()
         if state.zone != str(zone_of_site()):
-            _forget_everything()
+            _forget_from(min(first, begin.astimezone(zoneinfo.ZoneInfo(state.zone)).date()))
             state.zone, state.rolled_until = str(zone_of_site()), None
             state.save(using=_alias())
-    oldest = TrackingSession.objects.primary().order_by("session_id").values_list("session_id", flat=True)
-    found = oldest.first()
-    if found is None:
-        return None
     if rebuild or state.rolled_until is None:
-        return day_of(moment_of(found))
+        return first
     return _first_late_day(day_of(state.rolled_until))
 
 
@@ -127,10 +130,11 @@ def _locked_state() -> RollupState:
     return state
 
 
-def _forget_everything() -> None:
+def _forget_from(day: datetime.date) -> None:
+    # Days whose sessions are gone stay as they were counted, in the zone that was the site's then.
     models: list[type[Model]] = [DailyCount, DailyUsers, ChangedDay]
     for model in models:
-        model._default_manager.using(_alias()).all().delete()
+        model._default_manager.using(_alias()).filter(day__gte=day).delete()
 
 
 def _first_late_day(last: datetime.date) -> datetime.date:

@@ -272,6 +272,17 @@ def test_another_time_zone_counts_everything_anew(now, settings):
     assert_right(TODAY, TODAY + 2 * DAY)
 
 
+def test_another_time_zone_leaves_the_days_whose_sessions_are_gone(now, settings):
+    store(NOON - 9 * DAY)
+    store()
+    run()
+    TrackingSession.objects.filter(started_at__lt=NOON - DAY).delete()
+    settings.TIME_ZONE = "Europe/Berlin"
+    run()
+    numbers = statistics.by_day(Subject(), TODAY - 9 * DAY, TODAY + DAY)
+    assert [measures.sessions for measures in numbers] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+
+
 def test_days_are_those_of_the_site_over_a_daylight_saving_change(now, settings):
     settings.TIME_ZONE = "Europe/Berlin"
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
