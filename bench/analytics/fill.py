@@ -29,8 +29,13 @@ def fill(count: int) -> None:
     with connection.schema_editor() as editor:
         for index in indexes:
             editor.add_index(TrackingSession, index)
+    vacuum(table)
+
+
+def vacuum(*tables: str) -> None:
+    """Let PostgreSQL know what is in the tables."""
     with connection.cursor() as cursor:
-        cursor.execute(f"VACUUM ANALYZE {table}")
+        cursor.execute(f"VACUUM ANALYZE {', '.join(tables)}")
 
 
 def _rows(count: int) -> Iterator[tuple[object, ...]]:
