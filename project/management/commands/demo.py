@@ -142,7 +142,8 @@ def _zephr() -> Iterator[str]:
 def _enrich() -> None:
     """Fetch what the stand-in knows of the demo sessions, in a process that is pointed at it."""
     command = [sys.executable, "manage.py", "jay_enrich_sessions", "--rate", "100"]
-    subprocess.run(command, cwd=settings.BASE_DIR, check=True, stdout=subprocess.DEVNULL)
+    quiet = {**os.environ, "LOG_LEVEL": "WARNING"}
+    subprocess.run(command, cwd=settings.BASE_DIR, env=quiet, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
