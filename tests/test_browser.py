@@ -100,16 +100,21 @@ def site(request, django_db_setup):
     return request.getfixturevalue("live_server")
 
 
-@pytest.fixture
-def operator(chromium, site):
+def signed_in(chromium, url) -> Operator:
+    """Sign a new operator in who may do everything."""
     User.objects.create_superuser("ada", password="correct horse")
-    somebody = Operator(chromium, site.url)
+    somebody = Operator(chromium, url)
     chromium.delete_all_cookies()
     somebody.go("/admin/")
     somebody.fill("username", "ada")
     somebody.fill("password", "correct horse")
     somebody.press("input[type=submit]")
     return somebody
+
+
+@pytest.fixture
+def operator(chromium, site):
+    return signed_in(chromium, site.url)
 
 
 def test_an_operator_finds_a_session_by_filter_and_by_search(operator):

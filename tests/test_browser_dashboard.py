@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import override_settings
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
@@ -18,7 +17,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from jay_sessions import rollups
 from project import demo
 
-from .test_browser import Operator, chromium  # noqa: F401 (a fixture)
+from .test_browser import chromium, signed_in  # noqa: F401 (a fixture)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -61,14 +60,7 @@ def strict_site(django_db_setup):
 @pytest.fixture
 def operator(chromium, strict_site):  # noqa: F811 (the fixture)
     chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
-    User.objects.create_superuser("ada", password="correct horse")
-    somebody = Operator(chromium, strict_site.url)
-    chromium.delete_all_cookies()
-    somebody.go("/admin/")
-    somebody.fill("username", "ada")
-    somebody.fill("password", "correct horse")
-    somebody.press("input[type=submit]")
-    return somebody
+    return signed_in(chromium, strict_site.url)
 
 
 @pytest.fixture
