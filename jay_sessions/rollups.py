@@ -153,18 +153,22 @@ def _counted(day: datetime.date) -> int:
 
 def _recount(before: datetime.date) -> Iterator[Step]:
     """Count the sessions of days anew that had one ended; users are what they were."""
-    marks = ChangedDay.objects.using(_alias())
-    found = list(marks.values_list("pk", "day")[:100_000])
-    days = sorted({day for _, day in found if day < before})
-    # Before counting: whatever is noted from now on may not be among what is counted.
-    marks.filter(pk__in=[pk for pk, _ in found]).delete()
+    noted = ChangedDay.objects.using(_alias()).filter(day__lt=before).order_by("day")
+    days = list(noted.values_list("day", flat=True).distinct())
     for number, day in enumerate(days, start=1):
         with transaction.atomic(_alias()):
             _locked_state()
+            _forget_notes(day)
             rows = _rows(day, _limit())
             if rows.count() >= _counted(day):
                 _replace_counts(day, rows)
         yield Step(day, len(days) - number)
+
+
+def _forget_notes(day: datetime.date) -> None:
+    # Before counting: whatever is noted from now on may not be among what is counted. In the same
+    # transaction: a run that is cut off leaves them for the next one.
+    ChangedDay.objects.using(_alias()).filter(day=day).delete()
 
 
 def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
@@ -174,6 +178,7 @@ def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
     """
     with transaction.atomic(_alias()):
         state = _locked_state()
+        _forget_notes(day)
         limit = _limit()
         rows = _rows(day, limit)
         if not keep or rows.count() >= _counted(day):

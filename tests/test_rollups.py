@@ -196,6 +196,24 @@ def test_a_session_that_is_ended_on_a_later_day_changes_the_day_it_began(now):
     assert_right(TODAY, TODAY + 2 * DAY)
 
 
+def test_a_run_that_is_cut_off_leaves_its_notes_for_the_next_one(now, monkeypatch):
+    token = sessions.start("netflix:1", "ada").encoded
+    now(NOON + DAY)
+    run()
+    sessions.end([token])
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(rollups, "_replace_counts", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 0
+    run()
+    assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 1
+
+
 def test_a_session_that_is_ended_on_its_day_leaves_no_note(now):
     sessions.end([sessions.start("netflix:1", "ada").encoded])
     assert not ChangedDay.objects.exists()
