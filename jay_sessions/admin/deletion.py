@@ -7,8 +7,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected as delete_ticked
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.admin.models import DELETION
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -20,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from ..models import TrackingSession
 from ..querysets import TrackingSessionQuerySet
+from .audit import note
 from .session_list import SessionList
 
 BATCH = 1000
@@ -84,7 +84,7 @@ def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySe
                 break
     finally:
         if count:
-            _note(request, count, described)
+            note(request, f"{count} tracking sessions", f"Deleted all that matched: {described}.", DELETION)
     text = _("%s tracking sessions were deleted.") % number_format(count, force_grouping=True)
     if count < MOST:
         model_admin.message_user(request, text, messages.SUCCESS)
@@ -99,13 +99,3 @@ def _deleted(rows: TrackingSessionQuerySet) -> Iterator[int]:
     while ids := list(following.values_list("session_id", flat=True)[:BATCH]):
         yield TrackingSession.objects.primary().filter(session_id__in=ids).delete()[0]
         following = rows.filter(session_id__lt=ids[-1])
-
-
-def _note(request: HttpRequest, count: int, described: str) -> None:
-    LogEntry.objects.create(
-        user=cast(Any, request.user),
-        content_type=ContentType.objects.get_for_model(TrackingSession),
-        object_repr=f"{count} tracking sessions",
-        action_flag=DELETION,
-        change_message=f"Deleted all that matched: {described}.",
-    )

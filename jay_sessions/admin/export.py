@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponseBadRequest, StreamingHttpResponse
@@ -18,6 +16,7 @@ from django.views.decorators.http import require_POST
 from ..exceptions import StoreUnavailable
 from ..export import Block, Format, blocks
 from ..models import TrackingSession
+from .audit import note
 from .session_list import SessionList
 
 PERMISSION = "jay_sessions.export_trackingsession"
@@ -47,13 +46,8 @@ def export(request: HttpRequest, *, model_admin: Any) -> HttpResponseBase:
         return HttpResponseBadRequest()
     rows = shown.queryset if shown.wanted.indexed is None else shown.wanted.indexed
     pieces = _honest(blocks(rows, form))
-    LogEntry.objects.create(
-        user=cast(Any, request.user),
-        content_type=ContentType.objects.get_for_model(TrackingSession),
-        object_repr=str(TrackingSession._meta.verbose_name_plural),
-        action_flag=CHANGE,
-        change_message=f"Exported as {form.name}: {shown.described()}.",
-    )
+    subject = str(TrackingSession._meta.verbose_name_plural)
+    note(request, subject, f"Exported as {form.name}: {shown.described()}.")
     name = f"tracking-sessions-{timezone.localdate()}.{form}"
     return StreamingHttpResponse(
         _in_threads(pieces) if isinstance(request, ASGIRequest) else pieces,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import InvalidValue
 from ..identifiers import MAX_LENGTH, check_text
+from ..rollups import day_of
 from ..statistics import Kind, Subject
 
 MAX_DAYS = 400
@@ -32,7 +33,7 @@ DEFAULT = "30-days"
 
 def today() -> datetime.date:
     """Return the day it is in the site's TIME_ZONE, which need not be the operator's."""
-    return timezone.localdate(timezone=timezone.get_default_timezone())
+    return day_of(timezone.now())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django import forms
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -15,8 +13,8 @@ from django.views.generic import FormView
 
 from .. import conf, exceptions
 from ..identifiers import MAX_LENGTH
-from ..models import TrackingSession
 from ..zephr import gateway
+from .audit import note
 from .zephr_tables import as_text, tables
 
 PERMISSION = "jay_sessions.lookup_zephr_session"
@@ -73,7 +71,8 @@ class ZephrLookupView(FormView):
     def form_valid(self, form: ZephrLookupForm) -> Any:
         found: dict[str, Any] = {}
         session_id = form.cleaned_data["session_id"]
-        self._note(session_id)
+        # Shortened: whoever holds a whole session id may be that session.
+        note(self.request, f"Zephr session {session_id[:8]}…", "Looked up in Zephr.")
         try:
             found = _shown(gateway.look_up(session_id))
         except exceptions.InvalidValue as error:
@@ -81,16 +80,6 @@ class ZephrLookupView(FormView):
         except exceptions.ZephrError as error:
             form.add_error(None, next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE))
         return self.render_to_response(self.get_context_data(form=form, **found))
-
-    def _note(self, session_id: str) -> None:
-        # Shortened: whoever holds a whole session id may be that session.
-        LogEntry.objects.create(
-            user=cast(Any, self.request.user),
-            content_type=ContentType.objects.get_for_model(TrackingSession),
-            object_repr=f"Zephr session {session_id[:8]}…",
-            action_flag=CHANGE,
-            change_message="Looked up in Zephr.",
-        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
