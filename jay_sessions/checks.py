@@ -28,6 +28,8 @@ HINTS: dict[str, tuple[str, str]] = {
     "COOKIE_DOMAIN": ("E009", '{"COOKIE_DOMAIN": "example.com"}'),
     "THROTTLE_RATES": ("E021", '{"THROTTLE_RATES": {"key": "6000/min", "anonymous": "60/min"}}'),
     "NUM_PROXIES": ("E022", '{"NUM_PROXIES": 1}'),
+    "RECORDER": ("E029", '{"RECORDER": "group"}'),
+    "END_PROPAGATION": ("E030", '{"END_PROPAGATION": 5, "SESSION_LIFETIME": 30 * 24 * 60 * 60}'),
     "ZEPHR": ("E010", '{"ZEPHR": {"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}}'),
     "TENANT": ("E011", '{"ZEPHR": {"TENANT": "acme", …}}'),
     "BASE_URL": ("E012", '{"ZEPHR": {"BASE_URL": "https://acme.api.zephr.com", …}}'),

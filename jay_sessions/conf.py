@@ -59,6 +59,8 @@ class Settings:
     cookie_domain: str | None = None
     throttle_rates: Mapping[str, Rate] = dataclasses.field(default_factory=dict)
     num_proxies: int = 0
+    recorder: str = "direct"
+    end_propagation: float = 0.0
     zephr: ZephrSettings | None = None
 
 
@@ -108,6 +110,8 @@ def parse(raw: Any) -> tuple[dict[str, Any], list[Problem]]:
     values["zephr"], zephr_problems = _parse_zephr(raw.get("ZEPHR"))
     if values.get("cookie_name", "").startswith("__Host-") and values.get("cookie_domain"):
         problems.append(Problem("COOKIE_DOMAIN", "must be None for a cookie whose name starts with __Host-"))
+    if values.get("end_propagation") and values.get("session_lifetime") is None:
+        problems.append(Problem("END_PROPAGATION", "needs a SESSION_LIFETIME, too"))
     return values, problems + zephr_problems
 
 

@@ -50,6 +50,10 @@ THROTTLES = ("key", "anonymous")
 """What can be throttled: requests with a valid key, by key; all others, by address."""
 
 
+RECORDERS = ("direct", "group")
+"""How a started session becomes a row: the modules of `recorders/`."""
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be True or False")
@@ -79,6 +83,21 @@ def _whole_seconds(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
         raise ValueError("must be a whole number of seconds, 0 to switch it off")
     return value
+
+
+def _propagation(value: Any) -> float:
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    try:
+        return _seconds(value)
+    except ValueError:
+        raise ValueError("must be a number of seconds, 0 to ask the database each time") from None
+
+
+def _recorder(value: Any) -> str:
+    if value not in RECORDERS:
+        raise ValueError('must be "direct" or "group"')
+    return str(value)
 
 
 def _attempts(value: Any) -> int:
@@ -220,4 +239,6 @@ PARSERS: dict[str, Parser] = {
     "COOKIE_DOMAIN": _cookie_domain,
     "THROTTLE_RATES": _throttle_rates,
     "NUM_PROXIES": _num_proxies,
+    "RECORDER": _recorder,
+    "END_PROPAGATION": _propagation,
 }

@@ -59,6 +59,12 @@ class StoreUnavailable(JaySessionsError):
     code = "STORE_UNAVAILABLE"
     retryable = True
 
+    def again(self) -> "StoreUnavailable":
+        """Return the same for another thread to raise."""
+        error = StoreUnavailable(*self.args)
+        error.__cause__ = self.__cause__
+        return error
+
 
 class ZephrError(JaySessionsError):
     """A Zephr session could not be had. The message never holds a credential or Zephr's body."""

@@ -19,7 +19,13 @@ from .grants import (
     validate_text,
 )
 from .identifiers import MAX_LENGTH
-from .querysets import ApiKeyQuerySet, LinkedZephrSessionQuerySet, TrackingSessionQuerySet
+from .querysets import (
+    LAST_USE_PRECISION,
+    ApiKeyQuerySet,
+    EndedSessionQuerySet,
+    LinkedZephrSessionQuerySet,
+    TrackingSessionQuerySet,
+)
 
 
 class TrackingSession(models.Model):
@@ -100,6 +106,22 @@ class TrackingSession(models.Model):
 
     def __str__(self) -> str:
         return str(self.session_id)
+
+
+class EndedSession(models.Model):
+    """A note that a session was ended, which other processes read; kept for some hours (`querysets.KEPT`).
+
+    `transaction` is the id of the transaction on PostgreSQL. Only inserted and deleted.
+    """
+
+    session_id = models.UUIDField()
+    transaction = models.BigIntegerField(db_index=True)
+    noted_at = models.DateTimeField(db_index=True)
+
+    objects = EndedSessionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "jay_ended_session"
 
 
 FACTS = ("state", "user_state", "device", "browser", "os", "country")
@@ -185,6 +207,10 @@ class ApiKey(models.Model):
     def is_live(self, now: datetime.datetime) -> bool:
         """Say whether the key is neither revoked nor expired at an aware time."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def use_is_noted(self, now: datetime.datetime) -> bool:
+        """Say whether the last use that was noted is so young that another one need not be."""
+        return self.last_used_at is not None and self.last_used_at > now - LAST_USE_PRECISION
 
     def has_scope(self, scope: Scope) -> bool:
         """Say whether the key may be used for this."""

@@ -2,6 +2,7 @@
 
 import datetime
 import hmac
+import uuid
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.db import connections, models, router, transaction
@@ -16,7 +17,7 @@ from .store import without_waiting
 from .uuid7 import first_id
 
 if TYPE_CHECKING:
-    from .models import ApiKey, LinkedZephrSession, TrackingSession  # noqa: F401 (named as text)
+    from .models import ApiKey, EndedSession, LinkedZephrSession, TrackingSession  # noqa: F401 (named as text)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -29,6 +30,10 @@ LAST_USE_RETRY = datetime.timedelta(seconds=5)
 
 CLAIM_LASTS = datetime.timedelta(minutes=5)
 """Far longer than a call to Zephr can take."""
+
+
+KEPT = datetime.timedelta(hours=1)
+"""How long it can be read from notes, at the least, which sessions were ended."""
 
 
 _BYTEWISE = frozenset({"playout_id", "user_id"})
@@ -193,6 +198,44 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
         return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
 
 
+class _CurrentTransaction(models.Func):
+    """The id of the transaction that this stands in; 0 on SQLite."""
+
+    output_field = models.BigIntegerField()
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        return ("pg_current_xact_id()::text::bigint" if connection.vendor == "postgresql" else "0"), []
+
+
+class EndedSessionQuerySet(models.QuerySet["EndedSession"]):
+    """Notes of ended sessions, for processes that want to know what is new."""
+
+    def note(self, session_id: uuid.UUID) -> None:
+        """Note that the session is ended by this very transaction."""
+        self.create(session_id=session_id, transaction=_CurrentTransaction(), noted_at=timezone.now())
+
+    def mark(self) -> int:
+        """Return where `since` is to go on the next time: what is noted before it is there to read now."""
+        connection = connections[self.db]
+        if connection.vendor != "postgresql":
+            # One writer at a time, so ids are in the order of commits.
+            return self.aggregate(last=models.Max("pk"))["last"] or 0
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            [mark] = cursor.fetchone()
+        return int(mark)
+
+    def since(self, mark: int) -> models.QuerySet["EndedSession", uuid.UUID]:
+        """Return the sessions that were noted since a mark, and maybe some more."""
+        is_postgresql = connections[self.db].vendor == "postgresql"
+        rows = self.filter(transaction__gte=mark) if is_postgresql else self.filter(pk__gt=mark)
+        return rows.values_list("session_id", flat=True)
+
+    def prune(self, now: datetime.datetime) -> None:
+        """Remove what is older than twice `KEPT`."""
+        self.filter(noted_at__lt=now - 2 * KEPT).delete()
+
+
 class LinkedZephrSessionQuerySet(_ValuesQuerySet["LinkedZephrSession"]):
     """What was fetched of Zephr sessions; who fetches one claims it first."""
 
@@ -256,9 +299,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         Waits for no lock: where somebody else holds the row, or with SQLite the file, nothing is
         noted until a use some seconds later.
         """
-        stale = now - LAST_USE_PRECISION
-        if key.last_used_at is not None and key.last_used_at > stale:
+        if key.use_is_noted(now):
             return
+        stale = now - LAST_USE_PRECISION
         alias = router.db_for_write(self.model)
         unnoted = self.using(alias).filter(
             models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale), pk=key.pk

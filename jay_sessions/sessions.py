@@ -10,12 +10,12 @@ from django.db import router, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from . import conf, providers, rollups, tokens
+from . import conf, ended, providers, recorders, rollups, tokens
 from .exceptions import InvalidToken, InvalidUserId, NoSession
 from .identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 from .models import ApiKey, TrackingSession
-from .recorders import direct
 from .signals import session_ended, session_started
+from .statements import Row
 from .store import available
 from .tokens import Token
 from .uuid7 import RANDOM_BITS, uuid7
@@ -57,7 +57,7 @@ def start(
     """
     settings = conf.get()
     now = timezone.now()
-    session = TrackingSession(
+    row = Row(
         session_id=uuid7(now, secrets.randbits(RANDOM_BITS)),
         playout_id=clean_playout_id(playout_id),
         provider_name=provider_name(playout_id),
@@ -68,19 +68,27 @@ def start(
         zephr_session_id=None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id),
     )
     token = Token(
-        session_id=str(session.session_id),
+        session_id=str(row.session_id),
         start_time=now,
-        source=session.source,
-        user_id=session.user_id,
-        provider_name=session.provider_name,
+        source=row.source,
+        user_id=row.user_id,
+        provider_name=row.provider_name,
         signed=True,
     )
     encoded = tokens.encode(token, settings.signing_keys[0])
     if len(settings.cookie_name) + len(encoded) > tokens.MAX_LENGTH:
         raise InvalidUserId("string_too_long", "The token would be too long for a cookie.")
-    direct.record(session)
-    _send(session_started, session)
+    recorders.record(row)
+    if session_started.has_listeners(TrackingSession):
+        _send(session_started, row.as_session())
     return Started(token, encoded)
+
+
+def with_provider(token: Token, playout_id: str) -> Token:
+    """Return the token, with the name of the playout's provider where it names none."""
+    if token.provider_name is not None:
+        return token
+    return dataclasses.replace(token, provider_name=provider_name(playout_id))
 
 
 def read(candidates: Iterable[str]) -> Token:
@@ -95,7 +103,7 @@ def read(candidates: Iterable[str]) -> Token:
             continue
         if limit is not None and token.start_time <= limit:
             continue
-        if token.signed and _is_ended(token):
+        if token.signed and ended.is_ended(uuid.UUID(token.session_id)):
             continue
         return token
     raise NoSession("No tracking session found or session data is invalid")
@@ -123,13 +131,13 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playo
 
 
 def _end(session: TrackingSession) -> bool:
-    still_open = TrackingSession.objects.open().filter(pk=session.pk)
-    if not rollups.is_of_an_earlier_day(session):
-        return bool(still_open.update(ended_at=session.ended_at))
     with transaction.atomic(router.db_for_write(TrackingSession)):
+        still_open = TrackingSession.objects.primary().open().filter(pk=session.pk)
         has_ended = bool(still_open.update(ended_at=session.ended_at))
         if has_ended:
-            rollups.note_change(session)
+            ended.note(session.pk)
+            if rollups.is_of_an_earlier_day(session):
+                rollups.note_change(session)
     return has_ended
 
 
@@ -140,12 +148,6 @@ def _readable(candidates: Iterable[str]) -> Iterator[Token]:
             yield tokens.decode(candidate, keys)
         except InvalidToken:
             continue
-
-
-def _is_ended(token: Token) -> bool:
-    with available():
-        row = TrackingSession.objects.primary().ended().filter(session_id=token.session_id)
-        return row.exists()
 
 
 def _send(signal: Signal, session: TrackingSession) -> None:

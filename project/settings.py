@@ -136,6 +136,8 @@ JAY_SESSIONS: dict[str, Any] = {
         "anonymous": env.str("JAY_THROTTLE_ANONYMOUS", None),
     },
     "NUM_PROXIES": env.int("JAY_NUM_PROXIES", 0),
+    "RECORDER": env.str("JAY_RECORDER", "direct"),
+    "END_PROPAGATION": env.float("JAY_END_PROPAGATION", 0),
     "ZEPHR": {},
 }
 if zephr_base_url := env.str("ZEPHR_BASE_URL", ""):

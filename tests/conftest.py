@@ -14,7 +14,9 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connection
 from django.http import HttpResponse
 from django.test import Client
 
+from jay_sessions import ended, ended_ids, shared
 from jay_sessions.models import ApiKey, Scope
+from jay_sessions.recorders import group
 
 # Slow machines are no failures; a fixture that lasts for all examples of a test is meant to.
 hypothesis.settings.register_profile(
@@ -36,6 +38,12 @@ def _empty_cache():
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shared():
+    yield
+    forget_shared()
 
 
 @pytest.fixture
@@ -118,19 +126,46 @@ def members_of(encoded: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def store_down() -> Iterator[None]:
-    """Put a PostgreSQL that nobody listens for in the place of the database."""
+    """Put a PostgreSQL that nobody listens for in the place of this thread's connection."""
     from django.db.backends.postgresql.base import DatabaseWrapper
 
     healthy = connections[DEFAULT_DB_ALIAS]
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        place = {"HOST": "127.0.0.1", "PORT": closed.getsockname()[1], "NAME": "nobody", "USER": "nobody"}
-        dead = {**healthy.settings_dict, **place, "PASSWORD": "", "OPTIONS": {}}
+    with _nobody_listens(healthy.settings_dict) as dead:
         connections[DEFAULT_DB_ALIAS] = DatabaseWrapper(dead, DEFAULT_DB_ALIAS)
         try:
             yield
         finally:
             connections[DEFAULT_DB_ALIAS] = healthy
+
+
+@contextlib.contextmanager
+def dead_database() -> Iterator[None]:
+    """The same for the connections that the process shares."""
+    healthy = connections.settings[DEFAULT_DB_ALIAS]
+    with store_down(), _nobody_listens(healthy) as dead:
+        connections.settings[DEFAULT_DB_ALIAS] = {**dead, "ENGINE": "django.db.backends.postgresql"}
+        forget_shared()
+        try:
+            yield
+        finally:
+            connections.settings[DEFAULT_DB_ALIAS] = healthy
+            forget_shared()
+
+
+@contextlib.contextmanager
+def _nobody_listens(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = {"HOST": "127.0.0.1", "PORT": closed.getsockname()[1], "NAME": "nobody", "USER": "nobody"}
+        yield {**settings, **place, "PASSWORD": "", "OPTIONS": {}}
+
+
+def forget_shared() -> None:
+    """Let the process begin anew with what its threads share."""
+    shared.close_all()
+    group._writers.forget()
+    ended._lookups.forget()
+    ended_ids.forget()
 
 
 @contextlib.contextmanager

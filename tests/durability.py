@@ -33,6 +33,8 @@ import psycopg
 from . import servers
 from .conftest import unavailable
 
+COMMANDS = {**servers.COMMANDS, "preloading": [*servers.COMMANDS["gunicorn"], "--preload"]}
+
 PATH = "/playouts/netflix-de/tracking/session"
 PATIENCE = 100
 """Seconds after which what was waited for will not come any more, on however slow a machine."""
@@ -155,10 +157,15 @@ def prepare(database_url: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """How the site differs from the example: in the settings of its database, in a receiver that raises."""
+    """How the site differs from the example.
+
+    In the settings of its database, in a receiver that raises, in its recorder, in its server.
+    """
 
     database: dict[str, Any] = dataclasses.field(default_factory=dict)
     receiver_raises: bool = False
+    recorder: str = "direct"
+    server: str = "granian"
 
     def environment(self) -> dict[str, str]:
         if self == Variant():
@@ -167,20 +174,22 @@ class Variant:
             "DJANGO_SETTINGS_MODULE": "tests.durability_settings",
             "DURABILITY_DATABASE": json.dumps(self.database),
             "DURABILITY_RECEIVER": "raises" if self.receiver_raises else "",
+            "JAY_RECORDER": self.recorder,
         }
 
 
 class Site:
-    """The example site under Granian, two workers, in a process group of its own."""
+    """The example site under a web server, two workers, in a process group of its own."""
 
     def __init__(self, directory: Path, database_url: str, key: str, variant: Variant) -> None:
         self.server = servers.Server(free_port(), key, database_url)
         self._environment = {**servers.example_site(database_url), **variant.environment()}
+        self._command = COMMANDS[variant.server]
         self._log = directory / "site.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        words = (word.format(port=self.server.port) for word in servers.COMMANDS["granian"])
+        words = (word.format(port=self.server.port) for word in self._command)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *words],

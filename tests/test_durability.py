@@ -13,6 +13,12 @@ from .durability import Load, Variant
 pytestmark = [pytest.mark.server, pytest.mark.durability, pytest.mark.timeout(300)]
 
 AS_IT_IS = pytest.param(Variant(), 5_001, id="as it is")
+GROUP = [
+    pytest.param(Variant(recorder="group"), 5_001, id="group"),
+    pytest.param(
+        Variant({"CONN_MAX_AGE": 0}, recorder="group", server="preloading"), 301, id="group, preloading"
+    ),
+]
 VARIANTS = [
     pytest.param(Variant({"CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": True}), 301, id="atomic, unpersistent"),
     pytest.param(
@@ -88,7 +94,7 @@ def assert_nothing_is_lost(outcome, at_least):
     assert outcome.unacknowledged <= outcome.refused + outcome.cut_off
 
 
-@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *VARIANTS])
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *GROUP, *VARIANTS])
 def test_no_session_is_lost_when_the_site_is_killed(serve, durability_report, *, variant, goal):
     kills = 3
     with serve(variant) as site:
@@ -108,7 +114,7 @@ def test_no_session_is_lost_when_the_site_is_killed(serve, durability_report, *,
 
 
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
-@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *VARIANTS])
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, GROUP[0], *VARIANTS])
 def test_no_session_is_lost_when_postgresql_stops(serve, postgres, durability_report, *, mode, variant, goal):
     stops = 2
     with serve(variant) as site:
@@ -133,8 +139,11 @@ def test_no_session_is_lost_when_postgresql_stops(serve, postgres, durability_re
     assert (outcome.cut_off, outcome.unreached) == (0, 0)
 
 
-def test_connections_that_slept_while_postgresql_restarted_refuse_nothing(serve, postgres, durability_report):
-    with serve(Variant({"CONN_MAX_AGE": None})) as site:
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_connections_that_slept_while_postgresql_restarted_refuse_nothing(
+    serve, postgres, durability_report, *, recorder
+):
+    with serve(Variant({"CONN_MAX_AGE": None}, recorder=recorder)) as site:
         with Load(site.server) as before:
             before.wait_for("acknowledged", 200)
         postgres.stop("fast")

@@ -1,1 +1,15 @@
-"""How a started session becomes a row. Each module has `record(session)`."""
+"""How a started session becomes a row: the recorder that `RECORDER` names."""
+
+from .. import conf
+from ..statements import Row
+from . import direct, group
+
+
+def record(row: Row) -> None:
+    """Return once the row is committed (inside a transaction of the caller's: once it is written).
+
+    Raises StoreUnavailable where that is not known to have happened: nothing is stored then, unless
+    the connection broke in the middle of the commit.
+    """
+    recorder = group if conf.get().recorder == "group" else direct
+    recorder.record(row)

@@ -1,14 +1,14 @@
 """The recorder that inserts in the request: one session, one row, one commit."""
 
+from django.db import connections, router
+
+from .. import statements
 from ..models import TrackingSession
+from ..statements import Row
 from ..store import available
 
 
-def record(session: TrackingSession) -> None:
-    """Return once the row is committed (inside the caller's own transaction: once it is written).
-
-    Raises StoreUnavailable where that is not known to have happened: nothing is stored then, unless
-    the connection broke in the middle of the commit.
-    """
+def record(row: Row) -> None:
+    """As `recorders.record` says."""
     with available():
-        session.save(force_insert=True)
+        statements.insert(connections[router.db_for_write(TrackingSession)], row)

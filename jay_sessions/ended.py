@@ -1,0 +1,82 @@
+"""Which sessions were ended: asked of the database, or known to the process for some seconds.
+
+With `END_PROPAGATION` 0 each look-up is a query, which threads that ask at the same time share where
+`RECORDER` is `group`. Above 0, a process knows the ended sessions that are within their lifetime (see
+`ended_ids.py`).
+"""
+
+import contextlib
+import uuid
+from collections.abc import Sequence
+from time import monotonic
+
+from django.db import DatabaseError, connections, router, transaction
+from django.utils import timezone
+
+from . import conf, ended_ids, statements
+from .exceptions import StoreUnavailable
+from .models import EndedSession, TrackingSession
+from .shared import PerProcess, SharedConnection
+from .store import available
+from .together import NotDone, Together
+
+MOST = 64
+"""Sessions that one query asks for."""
+
+PRUNED_EVERY = 60.0
+"""Seconds after which a process that ends a session removes old notes, too."""
+
+
+def is_ended(session_id: uuid.UUID) -> bool:
+    """Say whether the session was ended; one without a row was not. Raises StoreUnavailable."""
+    settings = conf.get()
+    alias = router.db_for_write(TrackingSession)
+    if settings.end_propagation and settings.session_lifetime is not None:
+        return ended_ids.of_this_process(alias).has(session_id)
+    if settings.recorder == "group" and not connections[alias].in_atomic_block:
+        try:
+            return _lookups.get(alias).together.do(session_id)
+        except NotDone as error:
+            raise StoreUnavailable("The database did not answer in time.") from error
+    with available():
+        return statements.is_ended(connections[alias], session_id)
+
+
+def note(session_id: uuid.UUID) -> None:
+    """Note, in the transaction of the end itself, that the session is ended."""
+    alias = router.db_for_write(TrackingSession)
+    EndedSession.objects.using(alias).note(session_id)
+    transaction.on_commit(lambda: _noted(alias, session_id), using=alias)
+
+
+def _noted(alias: str, session_id: uuid.UUID) -> None:
+    global _pruned_at  # noqa: PLW0603 (one time for the process)
+    if conf.get().end_propagation:
+        ended_ids.of_this_process(alias).add(session_id)
+    if _pruned_at is None or monotonic() - _pruned_at > PRUNED_EVERY:
+        _pruned_at = monotonic()
+        # The end is committed: old notes are no reason to call it failed.
+        with contextlib.suppress(DatabaseError):
+            EndedSession.objects.using(alias).prune(timezone.now())
+
+
+_pruned_at: float | None = None
+
+
+class _LookUps:
+    def __init__(self, alias: str) -> None:
+        self.connection = SharedConnection(alias)
+        self.together: Together[uuid.UUID, bool] = Together(self._ask, most=MOST)
+
+    def _ask(self, session_ids: Sequence[uuid.UUID]) -> list[bool | Exception]:
+        try:
+            with available():
+                ended = self.connection.run(
+                    lambda connection, _: statements.ended_of(connection, session_ids)
+                )
+        except StoreUnavailable as error:
+            return [error.again() for _ in session_ids]
+        return [session_id in ended for session_id in session_ids]
+
+
+_lookups = PerProcess(_LookUps)

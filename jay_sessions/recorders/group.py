@@ -1,0 +1,57 @@
+"""The recorder that commits together what the threads of a process start at the same time.
+
+One thread writes for all who wait, over a connection that belongs to none of them, and each is
+answered after the commit that holds its row. Who starts a session while nobody else does commits it at
+once. No thread of its own stands behind it, so there is nothing to start after a fork, and nothing to
+drain in the end: each row has a request that waits for it.
+"""
+
+from collections.abc import Sequence
+
+from django.db import DatabaseError, connections, router
+
+from .. import statements
+from ..exceptions import StoreUnavailable
+from ..models import TrackingSession
+from ..shared import PerProcess, SharedConnection
+from ..statements import Row
+from ..store import available
+from ..together import NotDone, Together
+from . import direct
+
+MOST = 64
+"""Rows of one commit; for each number of rows up to it, a connection plans one statement."""
+
+
+def record(row: Row) -> None:
+    """As `recorders.record` says; inside a transaction of the caller's, the row is a part of that."""
+    alias = router.db_for_write(TrackingSession)
+    if connections[alias].in_atomic_block:
+        direct.record(row)
+        return
+    try:
+        _writers.get(alias).together.do(row)
+    except NotDone as error:
+        raise StoreUnavailable("The session was not recorded in time.") from error
+
+
+class _Writer:
+    def __init__(self, alias: str) -> None:
+        self.connection = SharedConnection(alias)
+        self.together: Together[Row, None] = Together(self._write, most=MOST)
+
+    def _write(self, rows: Sequence[Row]) -> list[Exception | None]:
+        try:
+            with available():
+                self.connection.run(
+                    lambda connection, again: statements.insert_all(connection, rows, again=again)
+                )
+        except StoreUnavailable as error:
+            return [error.again() for _ in rows]
+        except DatabaseError as error:
+            # One of them is to blame, which is nothing to the others.
+            return [error] if len(rows) == 1 else [self._write([row])[0] for row in rows]
+        return [None] * len(rows)
+
+
+_writers = PerProcess(_Writer)

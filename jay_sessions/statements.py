@@ -1,0 +1,157 @@
+"""The statements that most requests need: constant text, and on PostgreSQL planned once per connection.
+
+Django's own queries are written anew for each request, and its PostgreSQL backend sends values inside
+the text, so that the server plans each of them again. Behind a pooler that gives each transaction
+another connection, nothing can be planned ahead: `DISABLE_SERVER_SIDE_CURSORS`, which such sites set,
+switches it off here as well.
+"""
+
+import datetime
+import functools
+import itertools
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .models import TrackingSession
+
+
+class Row(NamedTuple):
+    """A started session, as it is inserted: the columns and their values."""
+
+    session_id: uuid.UUID
+    playout_id: str
+    provider_name: str | None
+    user_id: str | None
+    source: str
+    started_at: datetime.datetime
+    api_key_id: int | None
+    zephr_session_id: str | None
+
+    def as_session(self) -> TrackingSession:
+        """Return the session as a model's instance."""
+        session = TrackingSession(**self._asdict())
+        session._state.adding = False
+        return session
+
+
+def insert(connection: BaseDatabaseWrapper, row: Row) -> None:
+    """Insert one row. What the database raises passes through."""
+    _run(connection, _insertion(1), _values(connection, [row]))
+
+
+def insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row], *, again: bool = False) -> None:
+    """Insert the rows with one statement: all of them, or none. For a connection of `shared.py`.
+
+    With `again`, those that are there already are left out. What the database raises passes through.
+    """
+    conflict = " ON CONFLICT (session_id) DO NOTHING" if again else ""
+    _run_raw(connection, _insertion(len(rows)) + conflict, _values(connection, rows))
+
+
+def is_ended(connection: BaseDatabaseWrapper, session_id: uuid.UUID) -> bool:
+    """Say whether the session was ended; one without a row was not."""
+    return bool(_run(connection, _question(1), _ids(connection, [session_id])))
+
+
+def ended_of(connection: BaseDatabaseWrapper, session_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of the sessions that were ended. For a connection of `shared.py`."""
+    found = _run_raw(connection, _question(len(session_ids)), _ids(connection, session_ids))
+    return {one if isinstance(one, uuid.UUID) else uuid.UUID(one) for (one,) in found}
+
+
+_TABLE = TrackingSession._meta.db_table
+_COLUMNS = ", ".join(Row._fields)
+
+
+@functools.cache
+def _insertion(count: int) -> str:
+    marks = ", ".join([f"({', '.join(['%s'] * len(Row._fields))})"] * count)
+    return f'INSERT INTO "{_TABLE}" ({_COLUMNS}) VALUES {marks}'  # noqa: S608 (our own names)
+
+
+@functools.cache
+def _question(count: int) -> str:
+    marks = ", ".join(["%s"] * count)
+    return f'SELECT session_id FROM "{_TABLE}" WHERE session_id IN ({marks}) AND ended_at IS NOT NULL'  # noqa: S608 (our own names)
+
+
+@functools.cache
+def _numbered(sql: str) -> str:
+    marks = itertools.count(1)
+    return re.sub("%s", lambda _: f"${next(marks)}", sql)
+
+
+@functools.cache
+def _fields() -> list[Any]:
+    by_column = {str(field.column): field for field in TrackingSession._meta.concrete_fields}
+    return [by_column[name] for name in Row._fields]
+
+
+def _ids(connection: BaseDatabaseWrapper, session_ids: Sequence[uuid.UUID]) -> list[Any]:
+    return [_fields()[0].get_db_prep_value(session_id, connection) for session_id in session_ids]
+
+
+def _values(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> list[Any]:
+    if connection.vendor == "postgresql":
+        return [value for row in rows for value in row]
+    return [
+        field.get_db_prep_save(value, connection)
+        for row in rows
+        for field, value in zip(_fields(), row, strict=True)
+    ]
+
+
+def _plans(connection: BaseDatabaseWrapper) -> bool:
+    if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    return bool(is_psycopg3)
+
+
+def _run(connection: Any, sql: str, values: list[Any]) -> list[Any]:
+    if _plans(connection):
+        # As `connection.cursor()` does, but for a cursor of another class.
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        cursor = connection._prepare_cursor(_planning_cursors()[0](connection.connection))
+    else:
+        cursor = connection.cursor()
+    with cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _run_raw(connection: BaseDatabaseWrapper, sql: str, values: list[Any]) -> list[Any]:
+    if not _plans(connection):
+        return _run(connection, sql, values)
+    # Past Django's cursors: with this many values psycopg would write a statement anew each time, unless
+    # it is one with numbered places.
+    connection.ensure_connection()
+    with connection.wrap_database_errors, _planning_cursors()[1](connection.connection) as cursor:
+        cursor.execute(_numbered(sql), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+@functools.cache
+def _planning_cursors() -> tuple[Any, Any]:
+    """Return classes of cursors that let the server plan a statement once, and of raw ones that do."""
+    from psycopg import Cursor, RawCursor
+
+    class Planning(Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+            # Django has switched it off for the connection, and it stays off for all others.
+            threshold, self.connection.prepare_threshold = self.connection.prepare_threshold, 0
+            try:
+                return super().execute(query, params, prepare=True, **kwargs)
+            finally:
+                self.connection.prepare_threshold = threshold
+
+    class RawPlanning(RawCursor, Planning):
+        pass
+
+    return Planning, RawPlanning

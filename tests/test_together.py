@@ -1,0 +1,218 @@
+import threading
+import time
+
+import pytest
+
+from jay_sessions.together import NotDone, Together
+
+
+class Work:
+    """Work that can be held up, and remembers what it was given."""
+
+    def __init__(self):
+        self.batches = []
+        self.began, self.may_end = threading.Semaphore(0), threading.Semaphore(0)
+        self.is_held = False
+        self.running = 0
+
+    def __call__(self, items):
+        self.running += 1
+        assert self.running == 1, "Twice at the same time."
+        self.batches.append(items)
+        self.began.release()
+        if self.is_held:
+            assert self.may_end.acquire(timeout=30)
+        self.running -= 1
+        return [ValueError(item) if item == "bad" else item * 2 for item in items]
+
+
+@pytest.fixture
+def work():
+    return Work()
+
+
+def in_threads(together, items):
+    """Do each item in a thread; give a list that fills with (item, result or exception), and the threads."""
+    outcomes = []
+
+    def do(item):
+        try:
+            outcomes.append((item, together.do(item)))
+        except Exception as error:  # noqa: BLE001
+            outcomes.append((item, error))
+
+    threads = [threading.Thread(target=do, args=(item,)) for item in items]
+    for thread in threads:
+        thread.start()
+    return outcomes, threads
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def finish(threads):
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_who_comes_alone_is_served_at_once(work):
+    together = Together(work, most=8)
+    assert [together.do("a"), together.do("b")] == ["aa", "bb"]
+    assert work.batches == [["a"], ["b"]]
+
+
+def test_none_is_a_result():
+    assert Together(lambda items: [None] * len(items), most=8).do("a") is None
+
+
+def test_whoever_comes_meanwhile_is_served_together(work):
+    together, work.is_held = Together(work, most=8), True
+    first, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(together, ["b", "c", "d"])
+    until(lambda: len(together._queue) == 3)
+    assert first == rest == []
+    work.may_end.release(2)
+    finish([*threads, *more])
+    assert first == [("a", "aa")]
+    assert sorted(rest) == [("b", "bb"), ("c", "cc"), ("d", "dd")]
+    assert [sorted(batch) for batch in work.batches] == [["a"], ["b", "c", "d"]]
+
+
+def test_no_more_than_so_many_at_once(work):
+    together, work.is_held = Together(work, most=2), True
+    _, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(together, list("bcdef"))
+    until(lambda: len(together._queue) == 5)
+    work.may_end.release(4)
+    finish([*threads, *more])
+    assert [len(batch) for batch in work.batches] == [1, 2, 2, 1]
+    assert sorted(rest) == [(item, item * 2) for item in "bcdef"]
+
+
+def test_what_fails_for_one_fails_for_nobody_else(work):
+    together, work.is_held = Together(work, most=8), True
+    _, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(together, ["b", "bad", "c"])
+    until(lambda: len(together._queue) == 3)
+    work.may_end.release(2)
+    finish([*threads, *more])
+    found = dict(rest)
+    assert isinstance(found.pop("bad"), ValueError)
+    assert found == {"b": "bb", "c": "cc"}
+
+
+def test_work_that_breaks_is_heard_of_and_the_next_goes_on():
+    calls = []
+
+    def work(items):
+        calls.append(items)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return items
+
+    together = Together(work, most=8)
+    with pytest.raises(ZeroDivisionError):
+        together.do("a")
+    assert together.do("b") == "b"
+
+
+def test_who_waits_for_work_that_is_broken_off_hears_of_it():
+    began, may_end = threading.Event(), threading.Event()
+
+    def work(items):
+        if items == ["a"]:
+            began.set()
+            assert may_end.wait(30)
+            return items
+        raise KeyboardInterrupt
+
+    together = Together(work, most=8)
+    _, threads = in_threads(together, ["a"])
+    assert began.wait(30)
+    caught = []
+
+    def do(item):
+        try:
+            together.do(item)
+        except BaseException as error:  # noqa: BLE001
+            caught.append(type(error))
+
+    more = [threading.Thread(target=do, args=(item,)) for item in "bc"]
+    for thread in more:
+        thread.start()
+    until(lambda: len(together._queue) == 2)
+    may_end.set()
+    finish([*threads, *more])
+    assert sorted(kind.__name__ for kind in caught) == ["KeyboardInterrupt", "NotDone"]
+
+
+def test_a_queue_that_is_full_takes_nobody(work):
+    together, work.is_held = Together(work, most=8, queue=2), True
+    _, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(together, ["b", "c"])
+    until(lambda: len(together._queue) == 2)
+    with pytest.raises(NotDone):
+        together.do("d")
+    work.may_end.release(2)
+    finish([*threads, *more])
+    assert sorted(rest) == [("b", "bb"), ("c", "cc")]
+
+
+def test_nobody_waits_for_ever_and_who_went_is_not_served(work):
+    together, work.is_held = Together(work, most=8, patience=0.05), True
+    _, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    with pytest.raises(NotDone):
+        together.do("b")
+    work.may_end.release()
+    finish(threads)
+    work.is_held = False
+    assert together.do("c") == "cc"
+    assert work.batches == [["a"], ["c"]]
+
+
+def test_who_loses_patience_while_being_served_goes_and_harms_nobody(work):
+    together, work.is_held = Together(work, most=8, patience=1), True
+    first, threads = in_threads(together, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(together, ["b", "c"])
+    until(lambda: len(together._queue) == 2)
+    work.may_end.release()
+    assert work.began.acquire(timeout=30)
+    # One of the two serves both by now; the other waits for it in vain.
+    until(lambda: len(rest) == 1)
+    work.may_end.release()
+    finish([*threads, *more])
+    assert first == [("a", "aa")]
+    assert [type(outcome) for _, outcome in rest] == [NotDone, str]
+    work.is_held = False
+    assert together.do("d") == "dd"
+
+
+def test_many_threads_each_get_what_is_theirs(work):
+    together = Together(work, most=16)
+    wrong = []
+
+    def client(number):
+        for step in range(300):
+            item = f"{number}-{step} "
+            if together.do(item) != item * 2:
+                wrong.append(item)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    finish(threads)
+    assert wrong == []
+    assert sorted(item for batch in work.batches for item in batch) == sorted(
+        f"{number}-{step} " for number in range(12) for step in range(300)
+    )
