@@ -1,6 +1,11 @@
 """Where the token travels: read from cookie and header, sent as both, the cookie deleted."""
 
-from django.http import HttpRequest
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from . import conf
@@ -8,15 +13,16 @@ from . import conf
 HEADER = "X-JAY-TRACKING"
 
 
-def received(request: HttpRequest) -> list[str]:
-    """Return what the request carries as tokens, unread: the cookies' first, then the header's.
+def received(meta: Mapping[str, Any]) -> list[str]:
+    """Return what a request carries as tokens, unread: the cookies' first, then the header's.
 
-    Of cookies with the same name, which differ in domain or path, `request.COOKIES` has only one.
+    `meta` is the request's `META`. Of cookies with the same name, which differ in domain or path,
+    `request.COOKIES` has only one.
     """
-    pairs = (part.partition("=") for part in request.META.get("HTTP_COOKIE", "").split(";"))
+    pairs = (part.partition("=") for part in meta.get("HTTP_COOKIE", "").split(";"))
     name = conf.get().cookie_name
     found = [value.strip() for key, _, value in pairs if key.strip() == name]
-    found.append(request.META.get("HTTP_X_JAY_TRACKING", "").strip())
+    found.append(meta.get("HTTP_X_JAY_TRACKING", "").strip())
     return [text for text in found if text]
 
 
@@ -25,6 +31,27 @@ def send(response: HttpResponseBase, encoded: str) -> None:
     lifetime = conf.get().session_lifetime
     response[HEADER] = encoded
     _set_cookie(response, encoded, None if lifetime is None else int(lifetime.total_seconds()))
+
+
+def headers(encoded: str) -> list[tuple[str, str]]:
+    """Return the headers that `send` sets, for who has no response of Django's."""
+    settings = conf.get()
+    # A cookie with a `Max-Age` says at which second it expires as well.
+    flags = _flags(
+        settings.cookie_name,
+        settings.cookie_domain,
+        settings.cookie_samesite,
+        None if settings.session_lifetime is None else int(time.time()),
+    )
+    # No character of a token needs quotes.
+    return [(HEADER, encoded), ("Set-Cookie", f"{settings.cookie_name}={encoded}{flags}")]
+
+
+@functools.lru_cache(2)
+def _flags(name: str, *what_they_hang_on: Any) -> str:
+    response = HttpResponse()
+    send(response, "token")
+    return response.cookies[name].OutputString().removeprefix(f"{name}=token")
 
 
 def delete(response: HttpResponseBase) -> None:

@@ -12,8 +12,10 @@ from django.core import checks
 from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.checks import CheckMessage, Tags, register
 from django.db import router
+from django.utils.module_loading import import_string
 
-from . import conf
+from . import conf, lane_site
+from .lane import FastLane
 from .models import TrackingSession
 
 HINTS: dict[str, tuple[str, str]] = {
@@ -164,3 +166,27 @@ def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
             id="jay_sessions.W103",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
+    """Name the middleware that the fast lane's answers go past, where the site has a lane."""
+    if not isinstance(_wsgi_application(), FastLane):
+        return []
+    return [
+        checks.Warning(
+            f"The answers of the fast lane go past {path}, which may have added to them or refused them.",
+            hint="If it has no part in tracking requests, write: SILENCED_SYSTEM_CHECKS = "
+            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application()',
+            id="jay_sessions.W106",
+        )
+        for path in lane_site.unaccounted()
+    ]
+
+
+def _wsgi_application() -> Any:
+    try:
+        return import_string(settings.WSGI_APPLICATION) if settings.WSGI_APPLICATION else None
+    except ImportError:
+        # Nothing of ours: whoever serves the site hears of it.
+        return None

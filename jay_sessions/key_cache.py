@@ -27,6 +27,12 @@ _known: dict[str, tuple[ApiKey, float]] = {}
 _changes = 0
 
 
+def known(text: str) -> ApiKey | None:
+    """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None."""
+    entry = _known.get(api_keys.digest(text)) if api_keys.has_form(text) else None
+    return entry[0] if entry is not None and monotonic() - entry[1] < MAX_AGE else None
+
+
 @sensitive_variables("text")
 def find(text: str) -> ApiKey | None:
     """Return the key with this text, revoked or not; None where there is none.

@@ -6,9 +6,11 @@ Exact over all processes where the cache is Redis or Memcached; a system check n
 import hashlib
 import logging
 import math
+import time
 
 from django.core.cache import cache
 
+from . import conf
 from .rates import Rate
 
 logger = logging.getLogger("jay_sessions")
@@ -29,6 +31,12 @@ def hit(who: str, rate: Rate, now: float) -> int | None:
         logger.warning("The cache failed, so requests are not throttled: %s", type(error).__name__)
         return None
     return None if count <= rate.limit else math.ceil((window + 1) * rate.period - now)
+
+
+def hit_by_key(key_pk: int) -> int | None:
+    """Count a request with a key, at the rate that `THROTTLE_RATES` names; the same answer as `hit`'s."""
+    rate = conf.get().throttle_rates.get("key")
+    return None if rate is None else hit(f"key {key_pk}", rate, time.time())
 
 
 def _increment(key: str, period: int) -> int:

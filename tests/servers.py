@@ -90,15 +90,18 @@ def new_database(directory: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running(name: str, directory: Path) -> Iterator[Server]:
+def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     """Migrate a new database, make a key, and serve the site until the block ends."""
-    with new_database(directory) as database_url, serving(name, directory, database_url) as server:
+    with (
+        new_database(directory) as database_url,
+        serving(name, directory, database_url, **variables) as server,
+    ):
         yield server
 
 
 @contextlib.contextmanager
-def serving(name: str, directory: Path, database_url: str) -> Iterator[Server]:
-    environment = example_site(database_url)
+def serving(name: str, directory: Path, database_url: str, **variables: str) -> Iterator[Server]:
+    environment = {**example_site(database_url), **variables}
     manage(environment, "migrate", "--verbosity", "0")
     scopes = [word for scope in ("tracking", "analytics", "zephr") for word in ("--scope", scope)]
     key = manage(environment, "jay_create_api_key", "test", *scopes)

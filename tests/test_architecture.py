@@ -83,6 +83,10 @@ RULES = {
     "api.schema": Rule(3, uses("django", "rest_framework", "drf_spectacular")),
     "apps": Rule(3, uses("django")),
     "checks": Rule(3, uses("django")),
+    # A site's `wsgi.py` imports it before there are settings.
+    "lane": Rule(3),
+    "lane_answers": Rule(3, uses("django")),
+    "lane_site": Rule(3, uses("django")),
     "management": Rule(3, uses("django")),
     "urls": Rule(3, uses("django")),
 }

@@ -153,3 +153,30 @@ def test_while_its_database_is_away_the_site_answers_503_and_afterwards_goes_on(
     assert {call(server, "POST")[0] for _ in range(16)} == {200}
     assert call(server, "GET", Cookie=cookie)[0] == 200
     assert server.rows() == before + 16
+
+
+@pytest.fixture(scope="module", params=list(servers.COMMANDS))
+def marked(request, tmp_path_factory):
+    """A site whose own middleware marks what Django answers, so that what the lane answers can be told."""
+    directory = tmp_path_factory.mktemp(f"marked-{request.param}")
+    variables = {"DJANGO_SETTINGS_MODULE": "tests.lane_settings", "JAY_RECORDER": "group"}
+    with servers.running(request.param, directory, **variables) as server:
+        yield server, directory / "server.log"
+
+
+def test_the_fast_lane_answers_what_is_ordinary_and_nothing_else(marked):
+    server, log = marked
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: call(server, "POST", f"{PATH}?user_id={number}"), range(200)))
+    assert {status for status, _, _ in answers} == {200}
+    # A worker's first request asks Django, which looks up the key; so may some that came with it.
+    assert sum("X-Marked" in headers for _, headers, _ in answers) < 100
+    assert len({json.loads(body)["data"]["sessionId"] for _, _, body in answers}) == server.rows() == 200
+    cookie = f"__Secure-jay_tracking={answers[0][1]['X-JAY-TRACKING']}"
+    reads = [call(server, "GET", Cookie=cookie) for _ in range(50)]
+    assert {(status, body) for status, _, body in reads} == {(200, answers[0][2])}
+    assert sum("X-Marked" in headers for _, headers, _ in reads) < 25
+    assert "X-Marked" in call(server, "DELETE", Cookie=cookie)[1]
+    ended = [call(server, "GET", Cookie=cookie) for _ in range(10)]
+    assert {(status, "X-Marked" in headers) for status, headers, _ in ended} == {(400, True)}
+    assert "tests.lane_settings.mark" in log.read_text()

@@ -46,6 +46,20 @@ class StartSessionSerializer(serializers.Serializer):
     )
 
 
+def represent(token: Token) -> dict[str, str]:
+    """Return a session as `TrackingSessionSerializer` does, without making fields for it."""
+    members = {
+        "sessionId": token.session_id,
+        "startTime": format_time(token.start_time),
+        "source": token.source,
+    }
+    if token.user_id is not None:
+        members["userId"] = token.user_id
+    if token.provider_name is not None:
+        members["providerName"] = token.provider_name
+    return members
+
+
 class TrackingSessionSerializer(serializers.Serializer):
     """A session as POST and GET answer it; what has no value is left out."""
 
@@ -59,6 +73,8 @@ class TrackingSessionSerializer(serializers.Serializer):
         return format_time(token.start_time)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
+        if type(self) is TrackingSessionSerializer:
+            return represent(instance)
         members = super().to_representation(instance)
         return {name: value for name, value in members.items() if value is not None}
 

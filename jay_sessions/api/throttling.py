@@ -1,7 +1,7 @@
 """How many requests are served: by key, and by address where there is no valid key."""
 
 import time
-from typing import ClassVar, cast
+from typing import cast
 
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -10,40 +10,37 @@ from rest_framework.views import APIView
 from .. import conf, throttles
 from ..addresses import client_network
 from ..models import ApiKey
+from . import handover
 
 
-class RateThrottle(BaseThrottle):
-    """Counts `identity(request)` at the rate that `THROTTLE_RATES` names; without one, nothing."""
+class WaitingThrottle(BaseThrottle):
+    """A throttle that knows for how long the client must wait."""
 
-    scope: ClassVar[str]
     _wait: int | None = None
-
-    def identity(self, request: Request) -> str:
-        """Return what is counted together."""
-        raise NotImplementedError
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        rate = conf.get().throttle_rates.get(self.scope)
-        if rate is not None:
-            self._wait = throttles.hit(f"{self.scope} {self.identity(request)}", rate, time.time())
-        return self._wait is None
 
     def wait(self) -> int | None:
         """Return the seconds until the next request may pass."""
         return self._wait
 
 
-class ApiKeyThrottle(RateThrottle):
-    scope = "key"
+class ApiKeyThrottle(WaitingThrottle):
+    """Counts requests with a valid key, by key."""
 
-    def identity(self, request: Request) -> str:
-        return str(cast(ApiKey, request.auth).pk)
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        counted = handover.of(request)
+        key = cast(ApiKey, request.auth)
+        self._wait = throttles.hit_by_key(key.pk) if counted is None else counted.wait
+        return self._wait is None
 
 
-class AddressThrottle(RateThrottle):
-    scope = "anonymous"
+class AddressThrottle(WaitingThrottle):
+    """Counts requests without a valid key, by address."""
 
-    def identity(self, request: Request) -> str:
-        meta = request.META
-        forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
-        return client_network(meta.get("REMOTE_ADDR", ""), forwarded, conf.get().num_proxies)
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        rate = conf.get().throttle_rates.get("anonymous")
+        if rate is not None:
+            meta = request.META
+            forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
+            address = client_network(meta.get("REMOTE_ADDR", ""), forwarded, conf.get().num_proxies)
+            self._wait = throttles.hit(f"anonymous {address}", rate, time.time())
+        return self._wait is None

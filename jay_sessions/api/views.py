@@ -1,6 +1,5 @@
 """The tracking endpoints: everything under `/playouts/{playout_id}/tracking/`."""
 
-import dataclasses
 from typing import Any, cast
 
 from django.utils.decorators import method_decorator
@@ -37,6 +36,7 @@ class TrackingSessionView(TrackingView):
     """`tracking/session`: POST creates a session, GET reads the client's own, DELETE ends it."""
 
     scope = Scope.TRACKING
+    serializer_class = TrackingSessionSerializer
 
     def post(self, request: Request, **kwargs: Any) -> Response:
         body = cast(dict[str, Any], request.data)
@@ -49,20 +49,18 @@ class TrackingSessionView(TrackingView):
             )
         except InvalidUserId as error:
             raise BadParameter.of((place, USER_ID), error) from error
-        response = Response({"data": TrackingSessionSerializer(started.token).data})
+        response = Response({"data": self.serializer_class(started.token).data})
         carriers.send(response, started.encoded)
         return response
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         playout_id = self.path_parameter("playout_id", clean_playout_id)
-        token = sessions.read(carriers.received(request._request))
-        if token.provider_name is None:
-            token = dataclasses.replace(token, provider_name=sessions.provider_name(playout_id))
-        return Response({"data": TrackingSessionSerializer(token).data})
+        token = sessions.with_provider(sessions.read(carriers.received(request.META)), playout_id)
+        return Response({"data": self.serializer_class(token).data})
 
     def delete(self, request: Request, **kwargs: Any) -> Response:
         self.path_parameter("playout_id", clean_playout_id)
-        sessions.end(carriers.received(request._request), may_end=self.api_key.may_use)
+        sessions.end(carriers.received(request.META), may_end=self.api_key.may_use)
         response = Response({"data": {"message": "The tracking session has ended."}})
         carriers.delete(response)
         return response

@@ -1,0 +1,24 @@
+"""What the fast lane has found out of a request that it hands on, so that no step is done twice."""
+
+import dataclasses
+
+from rest_framework.request import Request
+
+from ..exceptions import JaySessionsError
+
+NAME = "jay_sessions.handover"
+"""Where it stands in the WSGI environ; no header of a client's has such a name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Handover:
+    """`wait`: for how many seconds the key is throttled, if it is; `error`: what the use case raised."""
+
+    wait: int | None = None
+    error: JaySessionsError | None = None
+
+
+def of(request: Request) -> Handover | None:
+    """Return what the lane has found out; None where the request did not come over it."""
+    found: Handover | None = request.META.get(NAME)
+    return found

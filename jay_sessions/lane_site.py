@@ -1,0 +1,168 @@
+"""What the fast lane must know of the site: where its endpoint is, and what the site's middleware adds."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
+from django.utils.module_loading import import_string
+
+from .api.views import TrackingSessionView
+from .exceptions import InvalidPlayoutId
+from .identifiers import clean_playout_id
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+ASKED = (
+    "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+"""Middleware whose headers the lane adds, by asking the middleware itself for them."""
+
+SILENT = (
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+"""Middleware that adds nothing to an answer of these endpoints."""
+
+MAX_KNOWN = 1024
+_PLACE = "x"
+
+
+def unaccounted() -> list[str]:
+    """Return the entries of `MIDDLEWARE` that the lane knows nothing of: its answers go past them."""
+    return [path for path in settings.MIDDLEWARE if path not in ASKED and path not in SILENT]
+
+
+class Site:
+    """The site as its settings and its URLs are now."""
+
+    def __init__(self) -> None:
+        self._path = _path_of_the_endpoint()
+        # A malformed one of these is replaced or deleted by the site's middleware.
+        self._cookies = (settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME)
+        self._agents = settings.DISALLOWED_USER_AGENTS
+        self.adds_length = "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE
+        self._verdict_hangs_on = _names_of_host_and_scheme()
+        self._verdicts: dict[tuple[Any, ...], bool | None] = {}
+        self._headers: dict[tuple[Any, ...], Headers] = {}
+        has_cors = "corsheaders.middleware.CorsMiddleware" in settings.MIDDLEWARE
+        # What it adds hangs on the path.
+        self._cors_paths = re.compile(getattr(settings, "CORS_URLS_REGEX", "^.*$")) if has_cors else None
+        self._middleware: Callable[[WSGIRequest], HttpResponseBase] | None = None
+
+    def playout_of(self, environ: Environ) -> str | None:
+        """Return the playout id of a GET or POST of the endpoint; None where Django is to answer.
+
+        That is also so for a client whose cookies or user agent the site's middleware looks at.
+        """
+        if environ["REQUEST_METHOD"] not in ("GET", "POST") or self._path is None:
+            return None
+        match = self._path.fullmatch(environ.get("PATH_INFO", ""))
+        if match is None or not match[1].isascii():
+            return None
+        cookies, agent = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_USER_AGENT", "")
+        if any(name in cookies for name in self._cookies) or any(one.search(agent) for one in self._agents):
+            return None
+        try:
+            return clean_playout_id(match[1])
+        except InvalidPlayoutId:
+            return None
+
+    def is_secure(self, environ: Environ) -> bool | None:
+        """Say whether the request came over https; None where the site would not serve it as it is.
+
+        That is so for a host that is not allowed, and where it redirects to https or to `www.`.
+        """
+        key = tuple(environ.get(name) for name in self._verdict_hangs_on)
+        if key not in self._verdicts:
+            if len(self._verdicts) >= MAX_KNOWN:
+                # Whatever hosts clients make up.
+                self._verdicts.clear()
+            self._verdicts[key] = _verdict(environ)
+        return self._verdicts[key]
+
+    def headers(self, environ: Environ, *, is_secure: bool) -> Headers:
+        """Return the headers that the site's middleware adds to an answer."""
+        paths = self._cors_paths
+        has_cors = paths is not None and paths.match(environ.get("PATH_INFO", "")) is not None
+        key = (is_secure, has_cors)
+        if key not in self._headers:
+            self._headers[key] = self._asked(environ)
+        return self._headers[key]
+
+    def _asked(self, environ: Environ) -> Headers:
+        if self._middleware is None:
+            self._middleware = _chain()
+        response = self._middleware(WSGIRequest(_bare(environ)))
+        return [(name, value) for name, value in response.items() if name not in _OF_EACH_ANSWER]
+
+
+_OF_EACH_ANSWER = ("Content-Type", "Content-Length")
+
+
+def _path_of_the_endpoint() -> re.Pattern[str] | None:
+    """Return what `PATH_INFO` must match, with the playout as group; None where the site has another view."""
+    try:
+        path = reverse("jay_sessions:tracking-session", kwargs={"playout_id": _PLACE})
+        path = "/" + path.removeprefix(get_script_prefix()).lstrip("/")
+        view = getattr(resolve(path).func, "view_class", None)
+    except (NoReverseMatch, Resolver404):
+        return None
+    if view is not TrackingSessionView:
+        return None
+    before, _, after = path.rpartition(f"/{_PLACE}/")
+    return re.compile(rf"{re.escape(before)}/([^/]+)/{re.escape(after)}/?")
+
+
+def _names_of_host_and_scheme() -> tuple[str, ...]:
+    names = ["HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme"]
+    if settings.USE_X_FORWARDED_HOST:
+        names.append("HTTP_X_FORWARDED_HOST")
+    if settings.USE_X_FORWARDED_PORT:
+        names.append("HTTP_X_FORWARDED_PORT")
+    if settings.SECURE_PROXY_SSL_HEADER:
+        names.append(settings.SECURE_PROXY_SSL_HEADER[0])
+    return tuple(names)
+
+
+def _verdict(environ: Environ) -> bool | None:
+    request = WSGIRequest(_bare(environ))
+    try:
+        host = request.get_host()
+    except DisallowedHost:
+        return None
+    if settings.PREPEND_WWW and not host.startswith("www."):
+        return None
+    is_secure = request.is_secure()
+    return None if settings.SECURE_SSL_REDIRECT and not is_secure else is_secure
+
+
+def _chain() -> Callable[[WSGIRequest], HttpResponseBase]:
+    handler: Callable[[WSGIRequest], HttpResponseBase] = lambda request: HttpResponse()  # noqa: E731
+    for path in reversed(settings.MIDDLEWARE):
+        if path in ASKED:
+            handler = import_string(path)(handler)
+    return handler
+
+
+def _bare(environ: Environ) -> Environ:
+    # Neither cookies nor whatever else this one client has sent.
+    kept = _names_of_host_and_scheme()
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in kept or not (name.startswith("HTTP_") or name == "CONTENT_TYPE")
+    }

@@ -1,0 +1,398 @@
+"""The fast lane answers as Django does, and only what it may."""
+
+import datetime
+import http.cookies
+import json
+import random
+import re
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import checks
+from django.core.cache import cache
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connections
+from django.test import TestCase
+from django.utils import timezone
+
+from jay_sessions import conf, lane_answers, lane_site, recorders, sessions, throttles, tokens
+from jay_sessions.exceptions import StoreUnavailable
+from jay_sessions.lane import FastLane
+from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.signals import session_started
+
+from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
+from .lane_requests import environ, request
+
+pytestmark = pytest.mark.django_db
+
+EACH = 400
+"""Requests that each site is sent, over the lane and without it."""
+
+
+class App:
+    """A WSGI application, called as a server does, with a key that it is known by."""
+
+    def __init__(self, name: str, *, lane: bool):
+        self.django_answered = 0
+        self.key, self.limited = (
+            ApiKey.objects.issue(f"{name} {kind}", **fields)[1]
+            for kind, fields in (("key", {}), ("limited", {"playouts": ["zdf*"]}))
+        )
+        self._application = FastLane(self._django) if lane else self._django
+        self._handler = WSGIHandler()
+
+    def _django(self, environ, start_response):
+        self.django_answered += 1
+        return self._handler(environ, start_response)
+
+    def __call__(self, **given: Any):
+        for name, key in (("KEY", self.key), ("LIMITED", self.limited)):
+            if given.get("HTTP_X_API_KEY"):
+                given["HTTP_X_API_KEY"] = given["HTTP_X_API_KEY"].replace(name, key)
+        said: list[Any] = []
+        answer = self._application(
+            environ(**given), lambda status, headers, *exc: said.extend((status, headers))
+        )
+        try:
+            body = b"".join(answer)
+        finally:
+            getattr(answer, "close", lambda: None)()
+        status, headers = said
+        return int(status.split()[0]), headers, body
+
+
+@pytest.fixture(autouse=True)
+def _connections_stay_open():
+    # As Django's own test client has it: a request must not close the test's connection.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def lane():
+    """The lane, which knows its key."""
+    app = App("lane", lane=True)
+    assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
+    app.django_answered = 0
+    return app
+
+
+def headers_of(headers):
+    return {name.lower(): value for name, value in headers}
+
+
+def plain(headers, body):
+    """What must be the same: all but ids, times, signatures, and the order of headers."""
+    named = [(name.lower(), str(value)) for name, value in headers]
+    assert all(int(value) == len(body) for name, value in named if name == "content-length")
+    text = re.sub(rb'"sessionId":"[^"]{36}"', b'"sessionId":"-"', body)
+    text = re.sub(rb'"startTime":"[^"]{26}"', b'"startTime":"-"', text)
+    return sorted((name, str(PLAIN.get(name, str)(value))) for name, value in named), text
+
+
+def _of_cookie(value):
+    [morsel] = http.cookies.SimpleCookie(value).values()
+    flags = sorted((name, bool(said) if name == "expires" else said) for name, said in morsel.items())
+    return morsel.key, morsel.key == conf.get().cookie_name and _of_token(morsel.value), flags
+
+
+def _of_token(encoded):
+    if not encoded:
+        return encoded
+    token = tokens.decode(encoded, conf.get().signing_keys)
+    return (token.source, token.user_id, token.provider_name, token.signed)
+
+
+PLAIN = {"set-cookie": _of_cookie, "x-jay-tracking": _of_token, "retry-after": bool}
+
+
+def rows():
+    names = ("playout_id", "provider_name", "user_id", "source", "ended_at", "zephr_session_id")
+    return list(TrackingSession.objects.order_by("pk").values_list(*names))
+
+
+COMMON = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+ZEPHR = {"TENANT": "acme", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
+SITES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "as it is": ({}, {}),
+    "https": (
+        {
+            "SECURE_HSTS_SECONDS": 60,
+            "SECURE_SSL_REDIRECT": True,
+            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+        },
+        {
+            "SESSION_LIFETIME": 3600,
+            "COOKIE_DOMAIN": "example.com",
+            "COOKIE_SAMESITE": "None",
+            "REQUIRE_SIGNED_TOKENS": True,
+        },
+    ),
+    "other origins": (
+        {
+            "CORS_ALLOWED_ORIGINS": ["https://www.example.com"],
+            "CORS_URLS_REGEX": "/playouts/[^z]",
+            "CSRF_USE_SESSIONS": True,
+        },
+        {"COOKIE_NAME": "token"},
+    ),
+    "throttled and linked": (
+        {"DISALLOWED_USER_AGENTS": [re.compile("BadBot")], "ALLOWED_HOSTS": ["*"]},
+        {
+            "THROTTLE_RATES": {"key": "150/day", "anonymous": "20/day"},
+            "ZEPHR": {**ZEPHR, "LINK_SESSIONS": True},
+        },
+    ),
+    "bare": (
+        {"MIDDLEWARE": [], "USE_X_FORWARDED_HOST": True},
+        {"PROVIDER_NAMES": {"netflix-*": "nflx", "z*": None}},
+    ),
+    "api only": ({"MIDDLEWARE": COMMON, "USE_X_FORWARDED_PORT": True}, {"PROVIDER_RESOLVER": str.upper}),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", SITES)
+def test_the_lane_answers_as_django_does(settings, setting, name):
+    of_django, of_ours = SITES[name]
+    for key, value in of_django.items():
+        setattr(settings, key, value)
+    setting(**of_ours)
+    rng = random.Random(name)
+    with_lane, without = App("lane", lane=True), App("django", lane=False)
+    known = [EXAMPLE_TOKEN, *(_token(rng, user) for user in ("user-1", None))]
+    for number in range(EACH):
+        given = request(rng, known)
+        before = TrackingSession.objects.count()
+        expected = without(**given)
+        made = rows()[before:]
+        answer = with_lane(**given)
+        assert answer[0] == expected[0], (number, given)
+        assert plain(*answer[1:]) == plain(*expected[1:]), (number, given)
+        # The same row, or none; and what one of them ends, the other finds ended.
+        assert rows()[before + len(made) :] == made, (number, given)
+        token = headers_of(answer[1]).get("x-jay-tracking")
+        if token and len(known) < 50:
+            known.append(token)
+    assert without.django_answered == EACH
+    by_lane = EACH - with_lane.django_answered
+    # Where there is a resolver, all is Django's.
+    assert by_lane == 0 if name == "api only" else by_lane > 20, by_lane
+
+
+def _token(rng, user_id):
+    return sessions.start(PLAYOUT, user_id).encoded
+
+
+@pytest.mark.parametrize(
+    ("given", "is_the_lanes"),
+    [
+        ({}, True),
+        ({"CONTENT_LENGTH": "0"}, True),
+        ({"CONTENT_LENGTH": "0", "SERVER_PROTOCOL": "HTTP/2.0"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/2.0"}, False),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, False),
+        ({"body": b"user_id=1", "CONTENT_TYPE": "application/x-www-form-urlencoded"}, False),
+        ({"HTTP_ORIGIN": "https://example.com"}, False),
+        ({"HTTP_HOST": "evil.example"}, False),
+        ({"HTTP_X_API_VERSION": "2025-09-02"}, True),
+        ({"HTTP_X_API_VERSION": "2024-01-01"}, False),
+        ({"HTTP_X_API_KEY": "nonsense"}, False),
+        ({"HTTP_X_API_KEY": "LIMITED"}, False),
+        ({"query": "user_id=%00"}, False),
+        ({"query": "user_id=" + "%F0%9F%98%80" * 255}, False),
+        ({"path": f"{PATH}/"}, True),
+        ({"path": f"{PATH}s"}, False),
+        ({"path": "/playouts/x/tracking/session\n"}, False),
+        ({"HTTP_COOKIE": "csrftoken=x"}, False),
+        ({"HTTP_COOKIE": "theme=dark; sessionid=x"}, False),
+        ({"HTTP_COOKIE": "theme=dark"}, True),
+        ({"method": "HEAD"}, False),
+        ({"method": "DELETE"}, False),
+    ],
+    ids=str,
+)
+def test_what_is_not_ordinary_is_djangos(lane, given, is_the_lanes):
+    lane(**{"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY", **given})
+    assert (lane.django_answered == 0) == is_the_lanes
+
+
+def test_a_site_that_redirects_to_www_does_so(lane, settings):
+    settings.PREPEND_WWW, settings.ALLOWED_HOSTS = True, ["*"]
+    ask = {"path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": EXAMPLE_TOKEN}
+    assert lane(HTTP_HOST="example.com", **ask)[0] == 301
+    assert lane.django_answered == 1
+    assert lane(HTTP_HOST="www.example.com", **ask)[0] == 200
+    assert lane.django_answered == 1
+
+
+def test_a_key_is_djangos_until_this_process_knows_it_and_once_it_changes(lane):
+    other = ApiKey.objects.issue("other")
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": other[1]}
+    assert [lane(**ask)[0] for _ in range(3)] == [200] * 3
+    assert lane.django_answered == 1
+    ApiKey.objects.filter(pk=other[0].pk).revoke()
+    assert lane(**ask)[0] == 401
+    assert lane.django_answered == 2
+
+
+def test_a_use_that_is_to_be_noted_is_noted(lane):
+    used = ApiKey.objects.get(name="lane key").last_used_at
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=2)):
+        assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
+    assert lane.django_answered == 1
+    assert ApiKey.objects.get(name="lane key").last_used_at > used
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
+    setting, lane, monkeypatch, recorder
+):
+    setting(RECORDER=recorder)
+    token = headers_of(lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[1])["x-jay-tracking"]
+    tries, record = [], recorders.record
+
+    def watch(row):
+        tries.append(row)
+        record(row)
+
+    monkeypatch.setattr(recorders, "record", watch)
+    with dead_database():
+        for method in ("POST", "GET"):
+            given = {"method": method, "path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": token}
+            status, headers, body = lane(**given)
+            assert (status, json.loads(body)["error"]["details"]) == (503, "STORE_UNAVAILABLE")
+            assert "retry-after" in headers_of(headers)
+    assert len(tries) == 1
+
+
+def test_signals_are_sent(lane):
+    heard = []
+
+    def hear(session, **kwargs):
+        heard.append(session)
+
+    session_started.connect(hear)
+    try:
+        # In a test's transaction there is no commit after which it would be sent.
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            lane(method="POST", path=PATH, query="user_id=ada", HTTP_X_API_KEY="KEY")
+    finally:
+        session_started.disconnect(hear)
+    assert lane.django_answered == 0
+    [session] = heard
+    assert (session.user_id, session.playout_id) == ("ada", PLAYOUT)
+    assert TrackingSession.objects.get(pk=session.pk) == session
+
+
+def test_a_throttled_key_is_counted_once(setting, lane, monkeypatch):
+    setting(THROTTLE_RATES={"key": "5/day"})
+    cache.clear()
+    counted, hit = [], throttles.hit
+
+    def watch(who, *args):
+        counted.append(who)
+        return hit(who, *args)
+
+    monkeypatch.setattr(throttles, "hit", watch)
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(**ask)[0] for _ in range(8)] == [200] * 5 + [429] * 3
+    assert lane.django_answered == 3
+    assert len(counted) == 8
+
+
+def test_a_session_that_is_none_costs_one_look_up(lane, django_assert_num_queries):
+    started = sessions.start(PLAYOUT)
+    sessions.end([started.encoded])
+    with django_assert_num_queries(1):
+        assert lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_X_JAY_TRACKING=started.encoded)[0] == 400
+
+
+def test_a_fault_of_the_lane_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(lane_answers, "represent", fail)
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
+    assert lane.django_answered == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_hosts_that_clients_make_up_do_not_fill_the_memory(lane, monkeypatch):
+    monkeypatch.setattr(lane_site, "MAX_KNOWN", 10)
+    for number in range(50):
+        lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_HOST=f"host-{number}.example")
+    assert len(lane._application._answers._site._verdicts) <= 10
+
+
+@pytest.mark.parametrize("urlconf", ["tests.lane_urls_own_view", "tests.lane_urls_without"])
+def test_a_site_with_another_view_there_answers_itself(settings, lane, urlconf):
+    settings.ROOT_URLCONF = urlconf
+    lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")
+    assert lane.django_answered == 1
+
+
+def test_a_site_may_have_the_api_below_a_prefix(settings, lane):
+    settings.ROOT_URLCONF = "tests.lane_urls_prefix"
+    assert lane(method="POST", path=f"/api/v1{PATH}", HTTP_X_API_KEY="KEY")[0] == 200
+    assert lane.django_answered == 0
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 404
+
+
+def test_a_thread_of_the_lane_leaves_no_connection_open_that_should_not_be(lane, monkeypatch):
+    closed = []
+
+    class Idle:
+        in_atomic_block = False
+
+        def close_if_unusable_or_obsolete(self):
+            closed.append(self)
+
+    monkeypatch.setattr(connections, "all", lambda **kwargs: [Idle()])
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
+    assert len(closed) == 2
+
+
+GZIP = "django.middleware.gzip.GZipMiddleware"
+
+
+def test_a_check_names_the_middleware_that_the_lane_goes_past(settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP, "django.middleware.http.ConditionalGetMiddleware"]
+    found = [
+        one for one in checks.run_checks(include_deployment_checks=True) if one.id == "jay_sessions.W106"
+    ]
+    assert [GZIP in found[0].msg, "django.middleware.http.ConditionalGetMiddleware" in found[1].msg] == [
+        True,
+        True,
+    ]
+    settings.WSGI_APPLICATION = "tests.test_lane.without_lane"
+    assert not [
+        one for one in checks.run_checks(include_deployment_checks=True) if one.id == "jay_sessions.W106"
+    ]
+
+
+without_lane = WSGIHandler.__call__
+
+
+def test_it_says_at_its_start_what_it_goes_past(settings, caplog):
+    FastLane(WSGIHandler())
+    assert caplog.text == ""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
+    FastLane(WSGIHandler())
+    assert GZIP in caplog.text
+
+
+def test_a_store_that_fails_is_no_fault(lane, monkeypatch, caplog):
+    def fail(row):
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(recorders, "record", fail)
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 503
+    assert "fast lane failed" not in caplog.text
