@@ -1,5 +1,6 @@
 """Who calls: the API key in `X-API-Key`."""
 
+import datetime
 import logging
 from typing import Any
 
@@ -34,15 +35,20 @@ class ApiKeyAuthentication(BaseAuthentication):
             key = key_cache.find(text)
         if key is None or not key.is_live(now):
             raise exceptions.AuthenticationFailed(code="API_KEY_INVALID")
-        try:
-            ApiKey.objects.note_use(key, now)
-        except DatabaseError as error:
-            # For people only: no reason to refuse a request that the store can still serve.
-            logger.info("The last use of API key %s was not noted: %s", key.prefix, error)
+        if not key.use_is_noted(now):
+            _note_use(key, now)
         return nobody(), key
 
     def authenticate_header(self, request: Request) -> str:
         return f'ApiKey realm="jay_sessions", header="{HEADER}"'
+
+
+def _note_use(key: ApiKey, now: datetime.datetime) -> None:
+    try:
+        ApiKey.objects.note_use(key, now)
+    except DatabaseError as error:
+        # For people only: no reason to refuse a request that the store can still serve.
+        logger.info("The last use of API key %s was not noted: %s", key.prefix, error)
 
 
 def nobody() -> Any:

@@ -1,5 +1,6 @@
 """The tracking endpoints: everything under `/playouts/{playout_id}/tracking/`."""
 
+import functools
 from typing import Any, cast
 
 from django.utils.decorators import method_decorator
@@ -7,7 +8,7 @@ from django.views.decorators.common import no_append_slash
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import ValidationError
+from rest_framework.serializers import Serializer, ValidationError
 
 from .. import carriers, conf, sessions
 from ..exceptions import InvalidUserId, InvalidZephrSessionId
@@ -37,6 +38,7 @@ class TrackingSessionView(TrackingView):
 
     scope = Scope.TRACKING
     serializer_class = TrackingSessionSerializer
+    start_serializer_class = StartSessionSerializer
 
     def post(self, request: Request, **kwargs: Any) -> Response:
         body = cast(dict[str, Any], request.data)
@@ -49,14 +51,14 @@ class TrackingSessionView(TrackingView):
             )
         except InvalidUserId as error:
             raise BadParameter.of((place, USER_ID), error) from error
-        response = Response({"data": self.serializer_class(started.token).data})
+        response = Response({"data": _serializer(self.serializer_class).to_representation(started.token)})
         carriers.send(response, started.encoded)
         return response
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         playout_id = self.path_parameter("playout_id", clean_playout_id)
         token = sessions.with_provider(sessions.read(carriers.received(request.META)), playout_id)
-        return Response({"data": self.serializer_class(token).data})
+        return Response({"data": _serializer(self.serializer_class).to_representation(token)})
 
     def delete(self, request: Request, **kwargs: Any) -> Response:
         self.path_parameter("playout_id", clean_playout_id)
@@ -67,14 +69,14 @@ class TrackingSessionView(TrackingView):
 
     def _given(self, request: Request, body: dict[str, Any], name: str) -> tuple[str, str | None]:
         in_query = last_value(raw_query(request._request), name)
+        field = _serializer(self.start_serializer_class).fields[name]
         for place, given in (("query", in_query), ("body", body.get(name))):
-            serializer = StartSessionSerializer(data={name: given})
             try:
-                serializer.is_valid(raise_exception=True)
+                value: str | None = field.run_validation(given)
             except ValidationError as error:
-                problem = cast(Any, error.detail)[name][0]
+                problem = cast(Any, error.detail)[0]
                 raise BadParameter((place, name), problem.code, str(problem)) from error
-            if value := serializer.validated_data[name]:
+            if value is not None:
                 return place, value
         return place, None
 
@@ -90,6 +92,12 @@ class TrackingSessionView(TrackingView):
         except InvalidZephrSessionId:
             # Nobody asked for it: a cookie comes along by itself.
             return None
+
+
+@functools.cache
+def _serializer(serializer_class: type[Serializer]) -> Any:
+    # One for all requests: a serializer copies its fields, and these keep nothing of a request.
+    return serializer_class()
 
 
 @method_decorator(no_append_slash, name="dispatch")
