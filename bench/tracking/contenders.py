@@ -1,0 +1,89 @@
+"""Who is measured: how a server starts, on what tables, and what it takes part in."""
+
+import dataclasses
+from collections.abc import Mapping
+
+POST, GET = "POST", "GET"
+BASELINES = ("fastapi_asyncpg", "fastapi_tuned")
+LIMITS = ("bare_wsgi", "pgbench")
+
+_GRANIAN = ("granian", "--interface", "wsgi", "--http", "1", "--no-ws")
+_UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """`application` is `module:name`; `setup` a module that makes tables and prints a key, empty for none."""
+
+    name: str
+    application: str
+    setup: str = ""
+    table: str = "tracking_session"
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    asgi: bool = False
+    threads: int | None = None
+    methods: tuple[str, ...] = (POST, GET)
+
+    def command(self, port: int, workers: int, threads: int) -> list[str]:
+        """Return the command line behind `python -m`; `threads` is what each worker of ours has."""
+        common = [
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", str(workers), "--log-level", "warning"),
+        ]
+        if self.asgi:
+            return [*_UVICORN, *common, self.application]
+        return [*_GRANIAN, *common, "--blocking-threads", str(self.threads or threads), self.application]
+
+
+def _fastapi(name: str, **variables: str) -> Contender:
+    package = "bench.tracking.peers.fastapi_asyncpg"
+    return Contender(
+        name=name, application=f"{package}.app:app", setup=f"{package}.setup", variables=variables, asgi=True
+    )
+
+
+def _ours(name: str, application: str, methods: tuple[str, ...] = (POST, GET), **variables: str) -> Contender:
+    settings = "project.settings" if application.startswith("project.") else "bench.tracking.settings"
+    return Contender(
+        name=name,
+        application=application,
+        setup="bench.tracking.setup",
+        table="jay_tracking_session",
+        variables={"DJANGO_SETTINGS_MODULE": settings, **variables},
+        methods=methods,
+    )
+
+
+_VIEWS, _LANE = "bench.tracking.wsgi:application", "project.wsgi:application"
+_DRF = "bench.tracking.peers.drf_plain"
+
+CONTENDERS = {
+    one.name: one
+    for one in (
+        _fastapi("fastapi_asyncpg"),
+        _fastapi("fastapi_tuned", KEY_CACHE_SECONDS="30"),
+        # More threads only wait for the same interpreter.
+        Contender(name="drf_plain", application=f"{_DRF}.wsgi:application", setup=f"{_DRF}.setup", threads=4),
+        _ours("views_direct", _VIEWS, JAY_RECORDER="direct"),
+        _ours("views", _VIEWS, JAY_RECORDER="group"),
+        _ours("lane", _LANE, JAY_RECORDER="group"),
+        _ours(
+            "lane_propagation",
+            _LANE,
+            (GET,),
+            JAY_RECORDER="group",
+            JAY_END_PROPAGATION="5",
+            JAY_SESSION_LIFETIME="2592000",
+        ),
+        Contender(
+            name="bare_wsgi", application="bench.tracking.peers.bare_wsgi:application", table="", threads=1
+        ),
+        # Not a server: what the database commits by itself.
+        Contender(
+            name="pgbench",
+            application="",
+            setup="bench.tracking.peers.fastapi_asyncpg.setup",
+            methods=(POST,),
+        ),
+    )
+}
