@@ -16,6 +16,7 @@ import uuid
 from array import array
 from time import monotonic
 
+from django.db import connections
 from django.utils import timezone
 
 from . import conf
@@ -88,6 +89,10 @@ class EndedIds:
             self._failures += 1
             raise
         self._drop_expired()
+        connection = connections[self._alias]
+        if connection.connection is not None and not connection.in_atomic_block:
+            # The thread may be one of the fast lane's, for which nobody else would do it.
+            connection.close_if_unusable_or_obsolete()
 
     def _ask(self) -> None:
         began = monotonic()

@@ -18,6 +18,9 @@ def check_text(value: object, error: type[InvalidValue] = InvalidValue) -> str:
     """
     if not isinstance(value, str):
         raise error("string_type", "Input should be a string.")
+    if len(value) <= MAX_LENGTH and value.isprintable():
+        # Nearly always, and at a glance.
+        return value
     if len(value) > MAX_LENGTH:
         raise error("string_too_long", f"String should have at most {MAX_LENGTH} characters.")
     if _CONTROL.search(value):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,7 +17,9 @@ from .signals import session_ended, session_started
 from .statements import Row
 from .store import available
 from .tokens import Token
-from .uuid7 import RANDOM_BITS, uuid7
+from .uuid7 import RandomBits, uuid7
+
+_random_bits = RandomBits()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def start(
     settings = conf.get()
     now = timezone.now()
     row = Row(
-        session_id=uuid7(now, secrets.randbits(RANDOM_BITS)),
+        session_id=uuid7(now, _random_bits()),
         playout_id=clean_playout_id(playout_id),
         provider_name=provider_name(playout_id),
         user_id=clean_user_id(user_id),
@@ -79,7 +80,7 @@ def start(
     if len(settings.cookie_name) + len(encoded) > tokens.MAX_LENGTH:
         raise InvalidUserId("string_too_long", "The token would be too long for a cookie.")
     recorders.record(row)
-    if session_started.has_listeners(TrackingSession):
+    if session_started.receivers:
         _send(session_started, row.as_session())
     return Started(token, encoded)
 

@@ -351,6 +351,7 @@ def test_a_thread_of_the_lane_leaves_no_connection_open_that_should_not_be(lane,
 
     class Idle:
         in_atomic_block = False
+        connection = "open"
 
         def close_if_unusable_or_obsolete(self):
             closed.append(self)
