@@ -20,7 +20,7 @@ from .strict_json import refuse_constant
 
 MAX_LENGTH = 4096
 
-_as_json = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring_ascii
 # Sorted, so that a reader which keeps the members in another order still agrees.
 _as_message = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -58,9 +58,10 @@ def encode(token: Token, key: bytes) -> str:
         "user_id": token.user_id,
         "provider_name": token.provider_name,
     }
-    members = {name: value for name, value in members.items() if value is not None}
-    members["signature"] = _signature(members, key)
-    text = _as_json(members)
+    # By hand: a JSON encoder that is told how to write costs more than all the rest.
+    written = [f'"{name}":{_quoted(value)}' for name, value in members.items() if value is not None]
+    signature = _signature(f"{{{','.join(sorted(written))}}}", key)
+    text = f'{{{",".join(written)},"signature":"{signature}"}}'
     # With these escaped, no six bits of the JSON are 62 or 63, the two characters in which the standard
     # and the URL-safe alphabet differ; padded to a multiple of three bytes, it also ends without "=".
     text = text.replace(">", "\\u003e").replace("?", "\\u003f").replace("~", "\\u007e")
@@ -100,16 +101,16 @@ def _members(text: str) -> dict[str, Any]:
     return members
 
 
-def _signature(members: dict[str, Any], key: bytes) -> str:
-    digest = hmac.digest(key, _as_message(members).encode("ascii"), "sha256")
+def _signature(message: str, key: bytes) -> str:
+    digest = hmac.digest(key, message.encode("ascii"), "sha256")
     return base64.urlsafe_b64encode(digest)[:-1].decode("ascii")
 
 
 def _is_signed(members: dict[str, Any], signature: Any, keys: Iterable[bytes]) -> bool:
     if not isinstance(signature, str):
         return False
-    given = signature.encode("ascii")
-    return any(hmac.compare_digest(given, _signature(members, key).encode("ascii")) for key in keys)
+    given, message = signature.encode("ascii"), _as_message(members)
+    return any(hmac.compare_digest(given, _signature(message, key).encode("ascii")) for key in keys)
 
 
 def _could_be_ours(session_id: Any) -> bool:
