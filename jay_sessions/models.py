@@ -256,6 +256,26 @@ class DailyUsers(models.Model):
         ]
 
 
+class PlayoutWindows(models.Model):
+    """A playout's sessions and users in the hour, and in the 24 hours, from each quarter-hour of a day on.
+
+    The site's day begins at `begin`; sessions that started before `until` are counted. `counts` is what
+    `windows.py` packs: sessions and users of the hour, then of the 24 hours, each a number a quarter-hour.
+    """
+
+    playout_id = models.CharField(max_length=MAX_LENGTH)
+    begin = models.DateTimeField()
+    until = models.DateTimeField()
+    counts = models.TextField()
+
+    class Meta:
+        db_table = "jay_playout_windows"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["playout_id", "begin"], name="jay_windows_unique")
+        ]
+        indexes: ClassVar = [models.Index(fields=["begin"], name="jay_windows_begin")]
+
+
 class ChangedDay(models.Model):
     """A note that a session of an earlier day was ended. Only inserted and deleted: nobody waits for it."""
 

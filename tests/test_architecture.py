@@ -67,6 +67,7 @@ RULES = {
     "statistics": Rule(2, uses("django"), never=("zephr",)),
     "timeline": Rule(2, uses("django"), never=("zephr",)),
     "throttles": Rule(2, uses("django")),
+    "windows": Rule(2, uses("django"), never=("zephr", "sessions")),
     "zephr.entries": Rule(2, uses("django"), never=("sessions",)),
     "zephr.gateway": Rule(2, uses("django"), never=("sessions",)),
     "zephr.ping": Rule(2, never=("sessions",)),

@@ -15,7 +15,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import rollups, sessions, statistics
+from jay_sessions import rollups, sessions, statistics, timeline
+from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import (
     ChangedDay,
@@ -23,6 +24,7 @@ from jay_sessions.models import (
     DailyUsers,
     Kind,
     LinkedZephrSession,
+    PlayoutWindows,
     RollupState,
     TrackingSession,
 )
@@ -57,7 +59,7 @@ def run(**options):
 
 
 def clear():
-    for model in (TrackingSession, DailyCount, DailyUsers, ChangedDay, RollupState):
+    for model in (TrackingSession, DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
         model.objects.all().delete()
 
 
@@ -446,3 +448,7 @@ def test_two_runs_at_the_same_time_count_nothing_twice():
     assert DailyCount.objects.filter(kind=Kind.SITE).count() == len(
         {rollups.day_of(row.started_at) for row in TrackingSession.objects.all()}
     )
+    hours = ("netflix:1", now - 10 * DAY, now, Interval.HOUR, zoneinfo.ZoneInfo("Asia/Kathmandu"))
+    kept = timeline.over_time(*hours)
+    PlayoutWindows.objects.all().delete()
+    assert kept == timeline.over_time(*hours)
