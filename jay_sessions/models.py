@@ -7,7 +7,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import api_keys, patterns
+from . import (
+    api_keys,
+    patterns,
+    rollup_models,  # noqa: F401 (Django finds models here)
+)
 from .grants import (
     Scope,
     default_origins,
@@ -223,79 +227,3 @@ class ApiKey(models.Model):
     def may_use(self, playout_id: str) -> bool:
         """Say whether one of the key's patterns matches the playout."""
         return any(patterns.matches(pattern, playout_id) for pattern in self.playouts)
-
-
-class Kind(models.TextChoices):
-    """What sessions are counted by."""
-
-    SITE = "site", _("site")
-    PLAYOUT = "playout", _("playout")
-    PROVIDER = "provider", _("provider")
-    SOURCE = "source", _("source")
-    # Of sessions that are linked to Zephr's; users are not counted by these.
-    DEVICE = "device", _("device")
-    COUNTRY = "country", _("country")
-
-
-class DailyCount(models.Model):
-    """What adds up over days: sessions, and those of them that were ended, with their durations.
-
-    `name` is that of the playout, provider or source, empty for the site. A day is one of the zone
-    that `RollupState` names.
-    """
-
-    kind = models.CharField(max_length=10, choices=Kind)
-    name = models.CharField(max_length=MAX_LENGTH)
-    day = models.DateField()
-    sessions = models.PositiveBigIntegerField()
-    ended = models.PositiveBigIntegerField()
-    ended_duration = models.DurationField()
-
-    class Meta:
-        db_table = "jay_daily_count"
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["kind", "name", "day"], name="jay_daily_count_unique")
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["kind", "day", "name", "sessions"], name="jay_daily_count_day")
-        ]
-
-
-class DailyUsers(models.Model):
-    """How many users were there on a day, by the day on which they had been there before.
-
-    `last_day` is None for those who were never there. So the distinct users of any period are a sum:
-    of those who, before it, had not been there since it began. No user id is kept.
-    """
-
-    kind = models.CharField(max_length=10, choices=Kind)
-    name = models.CharField(max_length=MAX_LENGTH)
-    day = models.DateField()
-    last_day = models.DateField(null=True)
-    users = models.PositiveBigIntegerField()
-
-    class Meta:
-        db_table = "jay_daily_users"
-        indexes: ClassVar = [
-            models.Index(fields=["kind", "name", "day", "last_day", "users"], name="jay_daily_users_day"),
-            models.Index(fields=["kind", "name", "last_day", "day", "users"], name="jay_daily_users_last"),
-        ]
-
-
-class ChangedDay(models.Model):
-    """A note that a session of an earlier day was ended. Only inserted and deleted: nobody waits for it."""
-
-    day = models.DateField()
-
-    class Meta:
-        db_table = "jay_changed_day"
-
-
-class RollupState(models.Model):
-    """The only row: up to when sessions are rolled up, and in which zone days were counted."""
-
-    zone = models.CharField(max_length=MAX_LENGTH)
-    rolled_until = models.DateTimeField(null=True)
-
-    class Meta:
-        db_table = "jay_rollup_state"

@@ -11,8 +11,9 @@ from typing import Any
 from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import TruncDate
 
-from .models import Kind, TrackingSession
+from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
+from .rollup_models import Kind
 
 FIELDS = {
     Kind.PLAYOUT: "playout_id",

@@ -60,10 +60,10 @@ class _Bytewise(models.expressions.OrderBy):
         return self.as_sql(compiler, connection, template=template)
 
 
-def along_index(field: str) -> list[Any]:
-    """Return what to order by to read the index on `field` and the id, from its end."""
+def along_index(field: str, *, descending: bool = True) -> list[Any]:
+    """Return what to order by to read the index on `field` and the id, from its end unless told otherwise."""
     kind = _Bytewise if field in _BYTEWISE else models.expressions.OrderBy
-    return [kind(models.F(field), descending=True), "-session_id"]
+    return [kind(models.F(field), descending=descending), "-session_id" if descending else "session_id"]
 
 
 class StepBegin(models.Func):

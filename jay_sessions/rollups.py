@@ -3,7 +3,8 @@
 The days of the site's `TIME_ZONE` are rolled up one after the other, each in a transaction that holds
 the state's row, so a second process goes on where the first one is. The present day is counted anew by
 every run. Earlier days are counted anew where a session of theirs was ended, or where a late one has
-arrived; from a late one on, all days are, as it may be the day on which a user was seen before.
+arrived; from a late one on, all days are, as it may be the day on which a user was seen before. The
+windows of other zones' hours and days (`windows.py`) reach into the next day, and are counted with it.
 """
 
 import dataclasses
@@ -16,10 +17,11 @@ from django.db.models import Model
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from . import presence
+from . import presence, windows
 from .buckets import Interval
-from .models import ChangedDay, DailyCount, DailyUsers, Kind, RollupState, TrackingSession
+from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
+from .rollup_models import ChangedDay, DailyCount, DailyUsers, Kind, RollupState
 from .store import available
 from .uuid7 import moment_of
 
@@ -131,7 +133,8 @@ def _locked_state() -> RollupState:
 
 
 def _forget_from(day: datetime.date) -> None:
-    # Days whose sessions are gone stay as they were counted, in the zone that was the site's then.
+    # Days whose sessions are gone stay as they were counted, in the zone that was the site's then. Windows
+    # are right in any zone, and replaced as their time is counted anew.
     models: list[type[Model]] = [DailyCount, DailyUsers, ChangedDay]
     for model in models:
         model._default_manager.using(_alias()).filter(day__gte=day).delete()
@@ -144,6 +147,12 @@ def _first_late_day(last: datetime.date) -> datetime.date:
         if _rows(day, _limit()).count() > _counted(day):
             return day
     return last
+
+
+def _is_whole(day: datetime.date, until: datetime.datetime) -> bool:
+    """Say whether all sessions of the day that were ever counted are still there."""
+    counted = _counted(day)
+    return not counted or _rows(day, until).count() >= counted
 
 
 def _counted(day: datetime.date) -> int:
@@ -159,9 +168,9 @@ def _recount(before: datetime.date) -> Iterator[Step]:
         with transaction.atomic(_alias()):
             _locked_state()
             _forget_notes(day)
-            rows = _rows(day, _limit())
-            if rows.count() >= _counted(day):
-                _replace_counts(day, rows)
+            limit = _limit()
+            if _is_whole(day, limit):
+                _replace_counts(day, _rows(day, limit))
         yield Step(day, len(days) - number)
 
 
@@ -181,9 +190,10 @@ def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
         _forget_notes(day)
         limit = _limit()
         rows = _rows(day, limit)
-        if not keep or rows.count() >= _counted(day):
+        if not keep or _is_whole(day, limit):
             _replace_counts(day, rows)
             _replace_users(day, rows)
+            _replace_windows(day, limit)
         reached = min(start_of(day + _ONE_DAY), limit)
         state.rolled_until = max(state.rolled_until or reached, reached)
         state.save(using=_alias())
@@ -212,3 +222,13 @@ def _replace_users(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
     for kind in presence.WITH_USERS:
         found = presence.users(rows, kind, zone_of_site())
         kept.bulk_create((DailyUsers(kind=kind, **row) for row in found), batch_size=_BATCH)
+
+
+def _replace_windows(day: datetime.date, limit: datetime.datetime) -> None:
+    before, after = day - _ONE_DAY, day + _ONE_DAY
+    windows.count(start_of(before), start_of(day), limit, anew=_is_whole(before, limit))
+    # Those of the day itself are counted with the next one. But there may be none yet; and where they were
+    # counted before, a run that is cut off here would leave them as they were.
+    is_last = start_of(after) > limit
+    if is_last or (windows.exist(start_of(day)) and _is_whole(after, limit)):
+        windows.count(start_of(day), start_of(after), limit, anew=True)

@@ -1,26 +1,30 @@
 """A playout's sessions and users by hours or days of any zone.
 
-Whole days of the site's own zone come from the rollups, all else is counted when it is asked for.
+Whole days of the site's own zone come from the rollups, hours and days of all zones from the windows that
+are kept for each quarter-hour; what is not kept is counted when it is asked for.
 """
 
 import dataclasses
 import datetime
 import itertools
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from django.db import connections, router
 
-from . import buckets
+from . import buckets, windows
 from .buckets import Interval
-from .models import Kind, TrackingSession
+from .models import TrackingSession
+from .rollup_models import Kind
 from .rollups import zone_of_site
 from .statistics import Subject, by_day, rolled_up_until
 from .store import available
 from .uuid7 import first_id
+from .windows import Span
 
 _BUCKETS_PER_QUERY = 200
+
+_Range = tuple[int, datetime.datetime, datetime.datetime, datetime.datetime]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,12 +53,12 @@ def over_time(
         rolled_up = _rolled_up(playout_id, aligned, end)
         if rolled_up is not None:
             return rolled_up
-    edges = [first_id(moment) for moment in (start, *aligned[1:], end)]
-    ranges = zip(aligned, itertools.pairwise(edges), strict=True)
+    edges = [moment.astimezone(datetime.UTC) for moment in (start, *aligned[1:], end)]
+    spans = zip(aligned, itertools.pairwise(edges), strict=True)
     found: list[Bucket] = []
     with available():
-        while batch := list(itertools.islice(ranges, _BUCKETS_PER_QUERY)):
-            counts = _count(playout_id, [edges for _, edges in batch])
+        while batch := list(itertools.islice(spans, _BUCKETS_PER_QUERY)):
+            counts = _counts(playout_id, interval, [span for _, span in batch])
             found += [Bucket(start, *count) for (start, _), count in zip(batch, counts, strict=True)]
     return found
 
@@ -75,24 +79,48 @@ def _rolled_up(playout_id: str, days: list[datetime.datetime], end: datetime.dat
     return [Bucket(day, of.sessions, of.users) for day, of in zip(days, measures, strict=True)]
 
 
-def _count(playout_id: str, ranges: list[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[tuple[int, int]]:
+def _counts(playout_id: str, interval: Interval, spans: list[Span]) -> Iterator[tuple[int, int]]:
+    """Give the sessions and users of each span: what is kept of it, and what began since."""
+    # A run of the rollups in between changes nothing: what was read says up to when it counts.
+    kept = windows.known(playout_id, interval, spans)
+    rest = [
+        (number, begin, known.until, end)
+        for number, ((begin, end), known) in enumerate(zip(spans, kept, strict=True))
+        if known.until < end
+    ]
+    live = _count(playout_id, rest) if rest else {}
+    for number, known in enumerate(kept):
+        sessions, users = live.get(number, (0, 0))
+        yield known.sessions + sessions, known.users + users
+
+
+def _count(playout_id: str, ranges: list[_Range]) -> dict[int, tuple[int, int]]:
+    """Return, by number, the sessions of each range's second part and the users who were not in its first.
+
+    A range is a number, a beginning, where its second part begins, and its end.
+    """
     # One look into the index per bucket, by a subquery: the databases plan a join with so many ranges
     # badly, and grouping by what the clock shows would put an hour that it shows twice into one.
     connection = connections[router.db_for_read(TrackingSession)]
     quote = connection.ops.quote_name
     key = TrackingSession._meta.pk
+    table = quote(TrackingSession._meta.db_table)
     rows = (
-        f"FROM {quote(TrackingSession._meta.db_table)} "
-        "WHERE playout_id = %s AND session_id >= first AND session_id < following"
+        f"FROM {table} AS session WHERE playout_id = %s AND session_id >= second AND session_id < following"
+    )
+    seen = (
+        f"SELECT 1 FROM {table} AS earlier WHERE earlier.user_id = session.user_id "  # noqa: S608 (our own names, quoted)
+        "AND earlier.playout_id = %s AND earlier.session_id >= first AND earlier.session_id < second"
     )
     parameters: list[Any] = []
-    for number, edges in enumerate(ranges):
-        parameters += [number, *(key.get_db_prep_value(edge, connection) for edge in edges)]
+    for number, *edges in ranges:
+        parameters += [number, *(key.get_db_prep_value(first_id(edge), connection) for edge in edges)]
+    values = ", ".join(["(%s, %s, %s, %s)"] * len(ranges))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH bucket(number, first, following) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(ranges))}) "  # noqa: S608 (our own names, quoted)
-            f"SELECT (SELECT COUNT(*) {rows}), (SELECT COUNT(DISTINCT user_id) {rows}) "
-            "FROM bucket ORDER BY number",
-            [*parameters, playout_id, playout_id],
+            f"WITH bucket(number, first, second, following) AS (VALUES {values}) "  # noqa: S608 (our own names, quoted)
+            f"SELECT number, (SELECT COUNT(*) {rows}), (SELECT COUNT(DISTINCT user_id) {rows} "
+            f"AND (first = second OR NOT EXISTS ({seen}))) FROM bucket",
+            [*parameters, playout_id, playout_id, playout_id],
         )
-        yield from cursor.fetchall()
+        return {number: (sessions, users) for number, sessions, users in cursor.fetchall()}

@@ -58,9 +58,14 @@ _AT_ONCE = 4096
 
 def moment_of(value: uuid.UUID) -> datetime.datetime:
     """Return the time, in UTC, that `uuid7` wrote into the id."""
-    ms, fraction = value.int >> 80, value.int >> 64 & 0xFFF
+    ms, fraction = millisecond_of(value), value.int >> 64 & 0xFFF
     # Rounding up undoes the rounding down above: a step of the fraction is under a microsecond.
     return _EPOCH + (ms * 1000 - (-fraction * 1000 >> 12)) * _MICROSECOND
+
+
+def millisecond_of(value: uuid.UUID) -> int:
+    """Return the milliseconds from 1970 to the time in the id, rounded down."""
+    return value.int >> 80
 
 
 def first_id(moment: datetime.datetime) -> uuid.UUID:

@@ -14,8 +14,9 @@ from django.utils import timezone
 from jay_sessions import enrichment, sessions
 from jay_sessions.enrichment import Outcome
 from jay_sessions.exceptions import ZephrUnavailable
-from jay_sessions.models import ChangedDay, LinkedZephrSession
+from jay_sessions.models import LinkedZephrSession
 from jay_sessions.querysets import CLAIM_LASTS
+from jay_sessions.rollup_models import ChangedDay
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 

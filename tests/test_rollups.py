@@ -15,17 +15,11 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import rollups, sessions, statistics
+from jay_sessions import rollups, sessions, statistics, timeline
+from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import StoreUnavailable
-from jay_sessions.models import (
-    ChangedDay,
-    DailyCount,
-    DailyUsers,
-    Kind,
-    LinkedZephrSession,
-    RollupState,
-    TrackingSession,
-)
+from jay_sessions.models import LinkedZephrSession, TrackingSession
+from jay_sessions.rollup_models import ChangedDay, DailyCount, DailyUsers, Kind, PlayoutWindows, RollupState
 from jay_sessions.statistics import Measures, Subject
 from jay_sessions.uuid7 import uuid7
 
@@ -57,7 +51,7 @@ def run(**options):
 
 
 def clear():
-    for model in (TrackingSession, DailyCount, DailyUsers, ChangedDay, RollupState):
+    for model in (TrackingSession, DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
         model.objects.all().delete()
 
 
@@ -446,3 +440,7 @@ def test_two_runs_at_the_same_time_count_nothing_twice():
     assert DailyCount.objects.filter(kind=Kind.SITE).count() == len(
         {rollups.day_of(row.started_at) for row in TrackingSession.objects.all()}
     )
+    hours = ("netflix:1", now - 10 * DAY, now, Interval.HOUR, zoneinfo.ZoneInfo("Asia/Kathmandu"))
+    kept = timeline.over_time(*hours)
+    PlayoutWindows.objects.all().delete()
+    assert kept == timeline.over_time(*hours)

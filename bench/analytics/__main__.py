@@ -21,15 +21,20 @@ def main() -> None:
     parser.add_argument(
         "sizes", nargs="*", type=int, metavar="SIZE", help="sessions; default: up to 10,000,000"
     )
-    sizes = parser.parse_args().sizes or SIZES
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the databases, jay_bench_SIZE, as they are"
+    )
+    options = parser.parse_args()
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         parser.error("set DATABASE_URL to a PostgreSQL server on which databases may be created")
-    found = {size: measured(url, size) for size in sorted(sizes, reverse=True)}
+    found = {
+        size: measured(url, size, keep=options.keep) for size in sorted(options.sizes or SIZES, reverse=True)
+    }
     tell(dict(sorted(found.items())))
 
 
-def measured(url: str, size: int) -> dict[str, Any]:
+def measured(url: str, size: int, *, keep: bool) -> dict[str, Any]:
     """Return the figures of one size."""
     name = f"jay_bench_{size}"
     with psycopg.connect(url, autocommit=True) as server:
@@ -43,7 +48,8 @@ def measured(url: str, size: int) -> dict[str, Any]:
             print(f"{size:,}: {figures['took']}", file=sys.stderr)
             return figures
         finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            if not keep:
+                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def tell(found: dict[int, dict[str, Any]]) -> None:

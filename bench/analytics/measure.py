@@ -30,7 +30,7 @@ def main() -> None:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         took["rollup"] = timed(lambda: call_command("jay_rollup_sessions", stdout=nowhere, stderr=nowhere))
     # As PostgreSQL does by itself, a while later.
-    fill.vacuum("jay_daily_count", "jay_daily_users")
+    fill.vacuum("jay_daily_count", "jay_daily_users", "jay_playout_windows")
     figures = {name: median(ask) for name, ask in pages.pages().items()}
     json.dump({"took": took, "pages": figures, "export": export(count)}, sys.stdout)
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jay_sessions", "0005_admin_at_scale"),
+        ("jay_sessions", "0006_playout_windows"),
     ]
 
     operations = [
