@@ -42,7 +42,13 @@ def _fastapi(name: str, **variables: str) -> Contender:
     )
 
 
-def _ours(name: str, application: str, methods: tuple[str, ...] = (POST, GET), **variables: str) -> Contender:
+def _ours(
+    name: str,
+    application: str,
+    methods: tuple[str, ...] = (POST, GET),
+    threads: int | None = None,
+    **variables: str,
+) -> Contender:
     settings = "project.settings" if application.startswith("project.") else "bench.tracking.settings"
     return Contender(
         name=name,
@@ -51,6 +57,7 @@ def _ours(name: str, application: str, methods: tuple[str, ...] = (POST, GET), *
         table="jay_tracking_session",
         variables={"DJANGO_SETTINGS_MODULE": settings, **variables},
         methods=methods,
+        threads=threads,
     )
 
 
@@ -64,13 +71,15 @@ CONTENDERS = {
         _fastapi("fastapi_tuned", KEY_CACHE_SECONDS="30"),
         # More threads only wait for the same interpreter.
         Contender(name="drf_plain", application=f"{_DRF}.wsgi:application", setup=f"{_DRF}.setup", threads=4),
-        _ours("views_direct", _VIEWS, JAY_RECORDER="direct"),
-        _ours("views", _VIEWS, JAY_RECORDER="group"),
+        _ours("views_direct", _VIEWS, threads=8, JAY_RECORDER="direct"),
+        _ours("views", _VIEWS, threads=8, JAY_RECORDER="group"),
         _ours("lane", _LANE, JAY_RECORDER="group"),
         _ours(
             "lane_propagation",
             _LANE,
             (GET,),
+            # Nothing to wait for, and so no use for more.
+            threads=4,
             JAY_RECORDER="group",
             JAY_END_PROPAGATION="5",
             JAY_SESSION_LIFETIME="2592000",
