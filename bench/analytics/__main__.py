@@ -24,25 +24,29 @@ def main() -> None:
     parser.add_argument(
         "--keep", action="store_true", help="leave the databases, jay_bench_SIZE, as they are"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="fill nothing; measure once more what --keep has left"
+    )
     options = parser.parse_args()
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         parser.error("set DATABASE_URL to a PostgreSQL server on which databases may be created")
-    found = {
-        size: measured(url, size, keep=options.keep) for size in sorted(options.sizes or SIZES, reverse=True)
-    }
+    sizes = sorted(options.sizes or SIZES, reverse=True)
+    found = {size: measured(url, size, keep=options.keep, again=options.again) for size in sizes}
     tell(dict(sorted(found.items())))
 
 
-def measured(url: str, size: int, *, keep: bool) -> dict[str, Any]:
+def measured(url: str, size: int, *, keep: bool, again: bool) -> dict[str, Any]:
     """Return the figures of one size."""
     name = f"jay_bench_{size}"
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name}")
-        server.execute(f"CREATE DATABASE {name}")
+        if not again:
+            server.execute(f"DROP DATABASE IF EXISTS {name}")
+            server.execute(f"CREATE DATABASE {name}")
         try:
             environment = {**os.environ, "DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
             command = [sys.executable, "-m", "bench.analytics.measure", str(size)]
+            command += ["--again"] if again else []
             done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
             figures: dict[str, Any] = json.loads(done.stdout)
             print(f"{size:,}: {figures['took']}", file=sys.stderr)
@@ -66,10 +70,11 @@ def tell(found: dict[int, dict[str, Any]]) -> None:
         print(f"| {' | '.join([name, *(f'{one:,.0f} ms' for one in ours), f'{growth:.1f}', *beside])} |")
     print()
     for size, figures in found.items():
-        export, took = figures["export"], figures["took"]
+        export = figures["export"]
+        took = "".join(f"{what} in {seconds:,.0f} s; " for what, seconds in figures["took"].items())
         print(
-            f"{size:,}: filled in {took['fill']:,.0f} s, rolled up in {took['rollup']:,.0f} s; "
-            f"export {export['rows a second']:,.0f} rows/s, {export['MiB']:,.0f} MiB at the most"
+            f"{size:,}: {took}export {export['rows a second']:,.0f} rows/s, "
+            f"{export['MiB']:,.0f} MiB at the most"
         )
 
 

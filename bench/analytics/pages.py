@@ -19,7 +19,8 @@ PER_PAGE = 50
 def pages() -> dict[str, Callable[[], object]]:
     """Return what is measured, by name; `plain: …` is what Django and SQL do without the app."""
     admin = Client()
-    admin.force_login(User.objects.create_superuser("bench"))
+    operator, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
+    admin.force_login(operator)
     key, text = ApiKey.objects.issue("bench", scopes=[Scope.ANALYTICS.value])
     api = Client(headers={"X-API-Key": text})
     playout = "netflix-de:0000"
