@@ -9,9 +9,10 @@ class JaySessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 (registers itself; the settings are ready now)
+        from . import checks, cores  # noqa: F401 (registers itself; the settings are ready now)
         from .api.request import before_request
 
         request_started.connect(before_request, dispatch_uid="jay_sessions.before_request")
+        request_started.connect(cores.settle, dispatch_uid="jay_sessions.settle")
         if apps.is_installed("drf_spectacular"):
             from .api import schema  # noqa: F401 (its extensions register themselves)

@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Tags, register
 from django.db import router
 from django.utils.module_loading import import_string
 
-from . import conf, lane_site
+from . import conf, cores, lane_site
 from .lane import FastLane
 from .models import TrackingSession
 
@@ -32,6 +32,7 @@ HINTS: dict[str, tuple[str, str]] = {
     "NUM_PROXIES": ("E022", '{"NUM_PROXIES": 1}'),
     "RECORDER": ("E029", '{"RECORDER": "group"}'),
     "END_PROPAGATION": ("E030", '{"END_PROPAGATION": 5, "SESSION_LIFETIME": 30 * 24 * 60 * 60}'),
+    "PIN_WORKERS": ("E031", '{"PIN_WORKERS": True}'),
     "ZEPHR": ("E010", '{"ZEPHR": {"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}}'),
     "TENANT": ("E011", '{"ZEPHR": {"TENANT": "acme", …}}'),
     "BASE_URL": ("E012", '{"ZEPHR": {"BASE_URL": "https://acme.api.zephr.com", …}}'),
@@ -131,6 +132,21 @@ def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
             hint='Write: CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", '
             '"LOCATION": "redis://127.0.0.1:6379"}}',
             id="jay_sessions.W104",
+        )
+    ]
+
+
+@register()
+def check_pinning(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where workers are to keep to cores, and the system knows no such thing."""
+    values, _ = _parsed()
+    if not values.get("pin_workers") or cores.can_pin():
+        return []
+    return [
+        checks.Warning(
+            "PIN_WORKERS does nothing on this system: it takes Linux.",
+            hint=f'Write: {conf.NAME} = {{"PIN_WORKERS": sys.platform == "linux"}}',
+            id="jay_sessions.W107",
         )
     ]
 

@@ -61,6 +61,7 @@ class Settings:
     num_proxies: int = 0
     recorder: str = "direct"
     end_propagation: float = 0.0
+    pin_workers: bool = False
     zephr: ZephrSettings | None = None
 
 

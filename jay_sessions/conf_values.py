@@ -241,4 +241,5 @@ PARSERS: dict[str, Parser] = {
     "NUM_PROXIES": _num_proxies,
     "RECORDER": _recorder,
     "END_PROPAGATION": _propagation,
+    "PIN_WORKERS": _flag,
 }

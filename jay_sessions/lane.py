@@ -24,8 +24,9 @@ class FastLane:
 
     def __init__(self, application: Application) -> None:
         # Not above: a `wsgi.py` imports this module before there are settings.
-        from . import lane_answers, lane_site
+        from . import cores, lane_answers, lane_site
 
+        self._settle = cores.settle
         self._application = application
         self._answers = lane_answers.Answers()
         if past := lane_site.unaccounted():
@@ -33,6 +34,7 @@ class FastLane:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
+            self._settle()
             answer = self._answers.answer(environ)
         except Exception:
             # Django answers it, and reports what is wrong there as well.

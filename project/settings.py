@@ -138,6 +138,7 @@ JAY_SESSIONS: dict[str, Any] = {
     "NUM_PROXIES": env.int("JAY_NUM_PROXIES", 0),
     "RECORDER": env.str("JAY_RECORDER", "direct"),
     "END_PROPAGATION": env.float("JAY_END_PROPAGATION", 0),
+    "PIN_WORKERS": env.bool("JAY_PIN_WORKERS", False),
     "ZEPHR": {},
 }
 if zephr_base_url := env.str("ZEPHR_BASE_URL", ""):

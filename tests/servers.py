@@ -36,11 +36,12 @@ COMMANDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A running site: where it listens, a key for everything, and its database."""
+    """A running site: where it listens, a key for everything, its database; its first process, if known."""
 
     port: int
     key: str
     database_url: str
+    pid: int = 0
 
     def rows(self) -> int:
         url = self.database_url
@@ -112,7 +113,7 @@ def serving(name: str, directory: Path, database_url: str, **variables: str) -> 
     log = (directory / "server.log").open("wb")
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         try:
-            server = Server(port, key, database_url)
+            server = Server(port, key, database_url, process.pid)
             wait_for(server, process)
             yield server
         finally:

@@ -48,6 +48,7 @@ RULES = {
     "zephr.transport": Rule(0, uses("urllib3"), never=("sessions",)),
     # The settings and the tables.
     "conf": Rule(1, uses("django")),
+    "cores": Rule(1, uses("django")),
     "conf_values": Rule(1, uses("django")),
     "models": Rule(1, uses("django")),
     "rollup_models": Rule(1, uses("django")),

@@ -55,7 +55,7 @@ def _ours(
         application=application,
         setup="bench.tracking.setup",
         table="jay_tracking_session",
-        variables={"DJANGO_SETTINGS_MODULE": settings, **variables},
+        variables={"DJANGO_SETTINGS_MODULE": settings, "JAY_PIN_WORKERS": "1", **variables},
         methods=methods,
         threads=threads,
     )
