@@ -17,6 +17,9 @@ from . import conf
 
 logger = logging.getLogger("jay_sessions")
 
+NAME = "jay_sessions.core"
+"""What the names begin with by which workers see each other."""
+
 MOST_WORKERS = 64
 """Workers on one core that are told apart; those beyond stay where the kernel puts them."""
 
@@ -63,7 +66,7 @@ def _claimed(cores: list[int]) -> int | None:
         for core in cores:
             claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             try:
-                claim.bind(f"\0jay_sessions.core.{core}.{place}")
+                claim.bind(f"\0{NAME}.{core}.{place}")
             except OSError:
                 claim.close()
             else:
