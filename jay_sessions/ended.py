@@ -27,8 +27,11 @@ PRUNED_EVERY = 60.0
 """Seconds after which a process that ends a session removes old notes, too."""
 
 
-def is_ended(session_id: uuid.UUID) -> bool:
-    """Say whether the session was ended; one without a row was not. Raises StoreUnavailable."""
+def is_ended(session_id: str) -> bool:
+    """Say whether the session was ended, by its id as `str(UUID)` writes it; one without a row was not.
+
+    Raises StoreUnavailable.
+    """
     settings = conf.get()
     alias = router.db_for_write(TrackingSession)
     if settings.end_propagation and settings.session_lifetime is not None:
@@ -66,9 +69,9 @@ _pruned_at: float | None = None
 class _LookUps:
     def __init__(self, alias: str) -> None:
         self.connection = SharedConnection(alias)
-        self.together: Together[uuid.UUID, bool] = Together(self._ask, most=MOST)
+        self.together: Together[str, bool] = Together(self._ask, most=MOST)
 
-    def _ask(self, session_ids: Sequence[uuid.UUID]) -> list[bool | Exception]:
+    def _ask(self, session_ids: Sequence[str]) -> list[bool | Exception]:
         try:
             with available():
                 ended = self.connection.run(

@@ -46,10 +46,10 @@ class EndedIds:
         self._known_at: float | None = None
         self._failures = 0
 
-    def has(self, session_id: uuid.UUID) -> bool:
+    def has(self, session_id: str) -> bool:
         """Say whether the session was ended, up to `END_PROPAGATION` ago. Raises StoreUnavailable."""
         self._refresh(conf.get().end_propagation)
-        minute, number = _place(session_id)
+        minute, number = _place(int(session_id.replace("-", ""), 16))
         known = self._by_minute.get(minute)
         if known is None:
             return False
@@ -115,12 +115,12 @@ class EndedIds:
         rows = TrackingSession.objects.using(self._alias).ended().started_from(_oldest())
         by_minute: dict[int, array[int]] = {}
         for session_id in rows.order_by().values_list("session_id", flat=True).iterator(10_000):
-            minute, number = _place(session_id)
+            minute, number = _place(session_id.int)
             by_minute.setdefault(minute, array("Q")).append(number)
         self._by_minute = {minute: array("Q", sorted(numbers)) for minute, numbers in by_minute.items()}
 
     def _remember(self, session_id: uuid.UUID) -> None:
-        minute, number = _place(session_id)
+        minute, number = _place(session_id.int)
         known = self._by_minute.get(minute, array("Q"))
         index = bisect.bisect_left(known, number)
         if index == len(known) or known[index] != number:
@@ -137,9 +137,9 @@ def _oldest() -> datetime.datetime:
     return timezone.now() - lifetime - _SLACK
 
 
-def _place(session_id: uuid.UUID) -> tuple[int, int]:
+def _place(session_id: int) -> tuple[int, int]:
     # The minute of the start, and the random bits, which no two sessions share.
-    return (session_id.int >> 80) // _MINUTE, session_id.int & _RANDOM
+    return (session_id >> 80) // _MINUTE, session_id & _RANDOM
 
 
 _processes = PerProcess(EndedIds)

@@ -29,7 +29,7 @@ _changes = 0
 
 def known(text: str) -> ApiKey | None:
     """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None."""
-    entry = _known.get(api_keys.digest(text)) if api_keys.has_form(text) else None
+    entry = _known.get(api_keys.digest(text))
     return entry[0] if entry is not None and monotonic() - entry[1] < MAX_AGE else None
 
 

@@ -9,14 +9,13 @@ from django.utils import timezone
 
 from . import carriers, conf, key_cache, sessions, throttles
 from .api import handover
-from .api.base import API_VERSION, VERSION_HEADER, render
+from .api.base import API_VERSION, VERSION_HEADER
 from .api.handover import Handover
 from .api.parsers import USER_ID, ZEPHR_SESSION_ID
 from .api.request import last_value
-from .api.serializers import represent
-from .exceptions import InvalidUserId, InvalidValue, JaySessionsError
+from .api.serializers import rendered
+from .exceptions import InvalidUserId, JaySessionsError
 from .grants import Scope
-from .identifiers import clean_user_id
 from .lane_site import Environ, Headers, Site
 from .models import ApiKey
 from .signals import session_started
@@ -52,11 +51,9 @@ class Answers:
         playout_id = site.playout_of(environ)
         if playout_id is None or not _is_ordinary(environ):
             return None
-        is_secure = site.is_secure(environ)
-        key = _key(environ, playout_id)
-        if is_secure is None or key is None:
+        headers, key = site.headers(environ), _key(environ, playout_id)
+        if headers is None or key is None:
             return None
-        headers = site.headers(environ, is_secure=is_secure)
         answer_to = _METHODS[environ["REQUEST_METHOD"]]
         if conf.get().recorder == "group" and not session_started.receivers:
             # Nothing of it uses a connection of this thread.
@@ -69,7 +66,7 @@ class Answers:
                 _close_old_connections()
         if answer is None:
             return None
-        body = render({"data": represent(answer.token)})
+        body = rendered(answer.token)
         length = [("Content-Length", str(len(body)))] if site.adds_length else []
         return [*_HEADERS, *answer.headers, *headers, *length], body
 
@@ -111,14 +108,15 @@ def _query(environ: Environ) -> bytes:
 
 def _post(environ: Environ, playout_id: str, key: ApiKey) -> _Answer | None:
     try:
-        user_id = clean_user_id((last_value(_query(environ), USER_ID) or b"").decode())
-    except (InvalidValue, UnicodeDecodeError):
+        user_id = (last_value(_query(environ), USER_ID) or b"").decode()
+    except UnicodeDecodeError:
         return None
     if not _is_within_rate(environ, key):
         return None
     try:
         started = sessions.start(playout_id, user_id, api_key=key)
     except InvalidUserId:
+        environ[handover.NAME] = Handover()
         return None
     except JaySessionsError as error:
         environ[handover.NAME] = Handover(error=error)
@@ -139,7 +137,8 @@ def _get(environ: Environ, playout_id: str, key: ApiKey) -> _Answer | None:
 
 def _is_within_rate(environ: Environ, key: ApiKey) -> bool:
     wait = throttles.hit_by_key(key.pk)
-    environ[handover.NAME] = Handover(wait=wait)
+    if wait is not None:
+        environ[handover.NAME] = Handover(wait=wait)
     return wait is None
 
 

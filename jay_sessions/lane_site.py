@@ -52,11 +52,10 @@ class Site:
     def __init__(self) -> None:
         self._path = _path_of_the_endpoint()
         # A malformed one of these is replaced or deleted by the site's middleware.
-        self._cookies = (settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME)
+        self._csrf_cookie, self._session_cookie = settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME
         self._agents = settings.DISALLOWED_USER_AGENTS
         self.adds_length = "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE
-        self._verdict_hangs_on = _names_of_host_and_scheme()
-        self._verdicts: dict[tuple[Any, ...], bool | None] = {}
+        self._hang_on = _names_of_host_and_scheme()
         self._headers: dict[tuple[Any, ...], Headers] = {}
         has_cors = "corsheaders.middleware.CorsMiddleware" in settings.MIDDLEWARE
         # What it adds hangs on the path.
@@ -73,35 +72,34 @@ class Site:
         match = self._path.fullmatch(environ.get("PATH_INFO", ""))
         if match is None or not match[1].isascii():
             return None
-        cookies, agent = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_USER_AGENT", "")
-        if any(name in cookies for name in self._cookies) or any(one.search(agent) for one in self._agents):
+        cookies = environ.get("HTTP_COOKIE", "")
+        if self._csrf_cookie in cookies or self._session_cookie in cookies:
+            return None
+        if self._agents and any(one.search(environ.get("HTTP_USER_AGENT", "")) for one in self._agents):
             return None
         try:
             return clean_playout_id(match[1])
         except InvalidPlayoutId:
             return None
 
-    def is_secure(self, environ: Environ) -> bool | None:
-        """Say whether the request came over https; None where the site would not serve it as it is.
+    def headers(self, environ: Environ) -> Headers | None:
+        """Return the headers that the site's middleware adds to an answer.
 
-        That is so for a host that is not allowed, and where it redirects to https or to `www.`.
+        None where the site would not serve the request as it is: for a host that is not allowed, and where
+        it redirects to https or to `www.`.
         """
-        key = tuple(environ.get(name) for name in self._verdict_hangs_on)
-        if key not in self._verdicts:
-            if len(self._verdicts) >= MAX_KNOWN:
-                # Whatever hosts clients make up.
-                self._verdicts.clear()
-            self._verdicts[key] = _verdict(environ)
-        return self._verdicts[key]
-
-    def headers(self, environ: Environ, *, is_secure: bool) -> Headers:
-        """Return the headers that the site's middleware adds to an answer."""
         paths = self._cors_paths
         has_cors = paths is not None and paths.match(environ.get("PATH_INFO", "")) is not None
-        key = (is_secure, has_cors)
-        if key not in self._headers:
-            self._headers[key] = self._asked(environ)
-        return self._headers[key]
+        key = (has_cors, *map(environ.get, self._hang_on))
+        headers = self._headers.get(key)
+        if headers is None:
+            headers = self._asked(environ) if _is_served(environ) else None
+            # Others are asked each time: whatever hosts clients make up.
+            if headers is not None:
+                if len(self._headers) >= MAX_KNOWN:
+                    self._headers.clear()
+                self._headers[key] = headers
+        return headers
 
     def _asked(self, environ: Environ) -> Headers:
         if self._middleware is None:
@@ -138,16 +136,15 @@ def _names_of_host_and_scheme() -> tuple[str, ...]:
     return tuple(names)
 
 
-def _verdict(environ: Environ) -> bool | None:
+def _is_served(environ: Environ) -> bool:
     request = WSGIRequest(_bare(environ))
     try:
         host = request.get_host()
     except DisallowedHost:
-        return None
+        return False
     if settings.PREPEND_WWW and not host.startswith("www."):
-        return None
-    is_secure = request.is_secure()
-    return None if settings.SECURE_SSL_REDIRECT and not is_secure else is_secure
+        return False
+    return request.is_secure() or not settings.SECURE_SSL_REDIRECT
 
 
 def _chain() -> Callable[[WSGIRequest], HttpResponseBase]:

@@ -9,6 +9,8 @@ def matches(pattern: str, text: str) -> bool:
     Takes time in proportion to both lengths, however many wildcards there are: between two
     wildcards the first fit is as good as any later one.
     """
+    if pattern == WILDCARD:
+        return True
     first, *rest = pattern.split(WILDCARD)
     if not rest:
         return text == pattern

@@ -1,5 +1,6 @@
 """The name of the content provider, taken from a playout id."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 
@@ -12,6 +13,7 @@ _HAS_LETTER = re.compile(r"[A-Za-z]")
 _UUID = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})", re.IGNORECASE)
 
 
+@functools.lru_cache(1024)
 def from_playout_id(playout_id: str) -> str | None:
     """Return the leading run of ASCII letters and digits in lower case: `netflix-de:1` gives `netflix`.
 

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from django.db import router, transaction
 from django.dispatch import Signal
@@ -89,7 +89,7 @@ def with_provider(token: Token, playout_id: str) -> Token:
     """Return the token, with the name of the playout's provider where it names none."""
     if token.provider_name is not None:
         return token
-    return dataclasses.replace(token, provider_name=provider_name(playout_id))
+    return token._replace(provider_name=provider_name(playout_id))
 
 
 def read(candidates: Iterable[str]) -> Token:
@@ -98,13 +98,14 @@ def read(candidates: Iterable[str]) -> Token:
     Raises NoSession where none does, and StoreUnavailable where the database is needed and away.
     """
     settings = conf.get()
-    limit = expired_until(timezone.now())
-    for token in _readable(candidates):
-        if settings.require_signed_tokens and not token.signed:
+    limit = None if settings.session_lifetime is None else expired_until(timezone.now())
+    for candidate in candidates:
+        token = _readable(candidate)
+        if token is None or (settings.require_signed_tokens and not token.signed):
             continue
         if limit is not None and token.start_time <= limit:
             continue
-        if token.signed and ended.is_ended(uuid.UUID(token.session_id)):
+        if token.signed and ended.is_ended(token.session_id):
             continue
         return token
     raise NoSession("No tracking session found or session data is invalid")
@@ -116,7 +117,8 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playo
     `may_end` is asked with each session's playout id. Ending twice changes nothing. Raises
     StoreUnavailable; `session_ended` is sent after the commit, once for each session.
     """
-    ids = {uuid.UUID(token.session_id) for token in _readable(candidates) if token.signed}
+    readable = (_readable(candidate) for candidate in candidates)
+    ids = {uuid.UUID(token.session_id) for token in readable if token is not None and token.signed}
     now, count = timezone.now(), 0
     if not ids:
         return 0
@@ -142,13 +144,11 @@ def _end(session: TrackingSession) -> bool:
     return has_ended
 
 
-def _readable(candidates: Iterable[str]) -> Iterator[Token]:
-    keys = conf.get().signing_keys
-    for candidate in candidates:
-        try:
-            yield tokens.decode(candidate, keys)
-        except InvalidToken:
-            continue
+def _readable(candidate: str) -> Token | None:
+    try:
+        return tokens.decode(candidate, conf.get().signing_keys)
+    except InvalidToken:
+        return None
 
 
 def _send(signal: Signal, session: TrackingSession) -> None:

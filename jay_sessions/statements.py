@@ -52,15 +52,15 @@ def insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row], *, again: b
     _run_raw(connection, _insertion(len(rows)) + conflict, _values(connection, rows))
 
 
-def is_ended(connection: BaseDatabaseWrapper, session_id: uuid.UUID) -> bool:
+def is_ended(connection: BaseDatabaseWrapper, session_id: str) -> bool:
     """Say whether the session was ended; one without a row was not."""
     return bool(_run(connection, _question(1), _ids(connection, [session_id])))
 
 
-def ended_of(connection: BaseDatabaseWrapper, session_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+def ended_of(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> set[str]:
     """Return those of the sessions that were ended. For a connection of `shared.py`."""
     found = _run_raw(connection, _question(len(session_ids)), _ids(connection, session_ids))
-    return {one if isinstance(one, uuid.UUID) else uuid.UUID(one) for (one,) in found}
+    return {str(one if isinstance(one, uuid.UUID) else uuid.UUID(one)) for (one,) in found}
 
 
 _TABLE = TrackingSession._meta.db_table
@@ -91,7 +91,9 @@ def _fields() -> list[Any]:
     return [by_column[name] for name in Row._fields]
 
 
-def _ids(connection: BaseDatabaseWrapper, session_ids: Sequence[uuid.UUID]) -> list[Any]:
+def _ids(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> list[Any]:
+    if _plans(connection):
+        return list(session_ids)
     return [_fields()[0].get_db_prep_value(session_id, connection) for session_id in session_ids]
 
 

@@ -5,6 +5,7 @@ import http.cookies
 import json
 import random
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -16,8 +17,12 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
 from django.test import TestCase
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jay_sessions import conf, lane_answers, lane_site, recorders, sessions, throttles, tokens
+from jay_sessions.api.base import render
+from jay_sessions.api.serializers import rendered, represent
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.lane import FastLane
 from jay_sessions.models import ApiKey, TrackingSession
@@ -315,21 +320,29 @@ def test_a_session_that_is_none_costs_one_look_up(lane, django_assert_num_querie
         assert lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_X_JAY_TRACKING=started.encoded)[0] == 400
 
 
+@given(user_id=st.none() | st.text(min_size=1), provider_name=st.none() | st.text(min_size=1))
+def test_the_lane_writes_an_answer_as_the_views_do(user_id, provider_name):
+    token = tokens.Token(str(uuid.uuid4()), timezone.now(), 'a "source"', user_id, provider_name)
+    assert rendered(token) == render({"data": represent(token)})
+
+
 def test_a_fault_of_the_lane_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
     def fail(*args, **kwargs):
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr(lane_answers, "represent", fail)
+    monkeypatch.setattr(lane_answers, "rendered", fail)
     assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
     assert lane.django_answered == 1
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_hosts_that_clients_make_up_do_not_fill_the_memory(lane, monkeypatch):
+@pytest.mark.parametrize("allowed", [["*"], ["testserver"]])
+def test_hosts_that_clients_make_up_do_not_fill_the_memory(settings, lane, monkeypatch, allowed):
+    settings.ALLOWED_HOSTS = allowed
     monkeypatch.setattr(lane_site, "MAX_KNOWN", 10)
     for number in range(50):
         lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_HOST=f"host-{number}.example")
-    assert len(lane._application._answers._site._verdicts) <= 10
+    assert len(lane._application._answers._site._headers) <= 10
 
 
 @pytest.mark.parametrize("urlconf", ["tests.lane_urls_own_view", "tests.lane_urls_without"])

@@ -1,6 +1,7 @@
 """What goes in and out of the tracking endpoints, by name and type."""
 
 from collections.abc import Callable
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from rest_framework import serializers
@@ -58,6 +59,17 @@ def represent(token: Token) -> dict[str, str]:
     if token.provider_name is not None:
         members["providerName"] = token.provider_name
     return members
+
+
+def rendered(token: Token) -> bytes:
+    """Return the answer that has the session as its data, as the views render it."""
+    user_id = "" if token.user_id is None else f',"userId":{_quoted(token.user_id)}'
+    provider_name = "" if token.provider_name is None else f',"providerName":{_quoted(token.provider_name)}'
+    # By hand, for the fast lane: an encoder that is set up for each answer costs several times as much.
+    return (
+        f'{{"data":{{"sessionId":{_quoted(token.session_id)},"startTime":"{format_time(token.start_time)}"'
+        f',"source":{_quoted(token.source)}{user_id}{provider_name}}}}}'
+    ).encode("ascii")
 
 
 class TrackingSessionSerializer(serializers.Serializer):
