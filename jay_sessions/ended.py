@@ -12,6 +12,7 @@ from time import monotonic
 
 from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
+from django.utils.asyncio import async_unsafe
 
 from . import conf, ended_ids, statements
 from .exceptions import StoreUnavailable
@@ -37,12 +38,18 @@ def is_ended(session_id: str) -> bool:
     if settings.end_propagation and settings.session_lifetime is not None:
         return ended_ids.of_this_process(alias).has(session_id)
     if settings.recorder == "group" and not connections[alias].in_atomic_block:
-        try:
-            return _lookups.get(alias).together.do(session_id)
-        except NotDone as error:
-            raise StoreUnavailable("The database did not answer in time.") from error
+        return _is_ended(alias, session_id)
     with available():
         return statements.is_ended(connections[alias], session_id)
+
+
+# Refused before anything is done: the event loop's thread could not ask for those that wait with it.
+@async_unsafe
+def _is_ended(alias: str, session_id: str) -> bool:
+    try:
+        return _lookups.get(alias).together.do(session_id)
+    except NotDone as error:
+        raise StoreUnavailable("The database did not answer in time.") from error
 
 
 def note(session_id: uuid.UUID) -> None:

@@ -34,6 +34,7 @@ SILENT = (
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "jay_sessions.middleware.TrackingSessionMiddleware",
 )
 """Middleware that adds nothing to an answer of these endpoints."""
 

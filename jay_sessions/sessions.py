@@ -5,6 +5,7 @@ import datetime
 import uuid
 from collections.abc import Callable, Iterable
 
+from asgiref.sync import sync_to_async
 from django.db import router, transaction
 from django.dispatch import Signal
 from django.utils import timezone
@@ -131,6 +132,28 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playo
                 count += 1
                 _send(session_ended, session)
     return count
+
+
+async def astart(
+    playout_id: str,
+    user_id: str | None = None,
+    *,
+    api_key: ApiKey | None = None,
+    zephr_session_id: str | None = None,
+) -> Started:
+    """As `start`, for async code."""
+    recorded = sync_to_async(start)
+    return await recorded(playout_id, user_id, api_key=api_key, zephr_session_id=zephr_session_id)
+
+
+async def aread(candidates: Iterable[str]) -> Token:
+    """As `read`, for async code."""
+    return await sync_to_async(read)(candidates)
+
+
+async def aend(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:
+    """As `end`, for async code; `may_end` is called in another thread."""
+    return await sync_to_async(end)(candidates, may_end)
 
 
 def _end(session: TrackingSession) -> bool:

@@ -70,7 +70,7 @@ RULES = {
     "presence": Rule(2, uses("django"), never=("zephr", "sessions")),
     "recorders": Rule(2, uses("django")),
     "rollups": Rule(2, uses("django"), never=("zephr", "sessions")),
-    "sessions": Rule(2, uses("django"), never=("zephr",)),
+    "sessions": Rule(2, uses("django", "asgiref"), never=("zephr",)),
     "statistics": Rule(2, uses("django"), never=("zephr",)),
     "timeline": Rule(2, uses("django"), never=("zephr",)),
     "throttles": Rule(2, uses("django")),
@@ -91,6 +91,7 @@ RULES = {
     "lane_answers": Rule(3, uses("django")),
     "lane_site": Rule(3, uses("django")),
     "management": Rule(3, uses("django")),
+    "middleware": Rule(3, uses("django", "asgiref"), never=("zephr",)),
     "urls": Rule(3, uses("django")),
 }
 

@@ -6,11 +6,16 @@ import subprocess
 import sys
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core import checks
+from django.test import AsyncRequestFactory, RequestFactory
 
-from jay_sessions import conf
+from jay_sessions import conf, sessions
 from jay_sessions.api import errors
+from jay_sessions.middleware import TrackingSessionMiddleware
+from jay_sessions.signals import session_started
 
+from .conftest import PLAYOUT
 from .servers import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -92,3 +97,26 @@ def test_five_lines_add_the_app_to_an_empty_site(tmp_path):
     )
     assert run("manage.py", "shell", "--verbosity", "0", "-c", script).stdout.strip() == "200 True"
     assert "jay_sessions.W102" in run("manage.py", "check").stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_code_of_ones_own_is_as_it_says():
+    text = section("In your own code")
+    shown = [block(text, "python", number) for number in range(4)]
+    names = {"MIDDLEWARE": []}
+    for code in shown:
+        exec(code, names)
+    try:
+        assert names["token"] == names["started"].token
+        with pytest.raises(sessions.NoSession):
+            sessions.read([names["started"].encoded])
+        assert names["MIDDLEWARE"] == [f"{TrackingSessionMiddleware.__module__}.TrackingSessionMiddleware"]
+        started = sessions.start(PLAYOUT)
+        for headers, answer in (({}, "No session"), ({"x_jay_tracking": started.encoded}, "Since 20")):
+            request = RequestFactory().get("/", headers=headers)
+            assert TrackingSessionMiddleware(names["page"])(request).content.decode().startswith(answer)
+            request = AsyncRequestFactory().get("/", headers=headers)
+            response = async_to_sync(TrackingSessionMiddleware(names["async_page"]))(request)
+            assert response.content.decode().startswith(answer)
+    finally:
+        assert session_started.disconnect(names["greet"])

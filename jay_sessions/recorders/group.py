@@ -9,6 +9,7 @@ drain in the end: each row has a request that waits for it.
 from collections.abc import Sequence
 
 from django.db import DatabaseError, connections, router
+from django.utils.asyncio import async_unsafe
 
 from .. import statements
 from ..exceptions import StoreUnavailable
@@ -23,6 +24,8 @@ MOST = 64
 """Rows of one commit; for each number of rows up to it, a connection plans one statement."""
 
 
+# Refused before anything is done: the event loop's thread could not write for those that wait with it.
+@async_unsafe
 def record(row: Row) -> None:
     """As `recorders.record` says; inside a transaction of the caller's, the row is a part of that."""
     alias = router.db_for_write(TrackingSession)
