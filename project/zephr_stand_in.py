@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import socket
 import sys
 import threading
@@ -218,6 +219,8 @@ def main() -> None:
     parser.add_argument("--access-key", required=True)
     parser.add_argument("--secret-key", required=True)
     options = parser.parse_args()
+    # Shells have it ignored by what they start in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stand_in = ZephrStandIn(options.access_key, options.secret_key, port=options.port)
     with contextlib.suppress(KeyboardInterrupt), stand_in:
         lines = [f"Zephr stand-in at {stand_in.base_url}, with the sessions", *stand_in.sessions]
