@@ -27,13 +27,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("\n## Add it to your site\n")[1].split("\n## ")[0]
+ADD, ENDPOINTS = (
+    README.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Add it to your site", "The endpoints")
+)
 PATH = "/playouts/netflix-de:s01e01/tracking/session"
 ADMIN = {"DJANGO_SUPERUSER_USERNAME": "admin", "DJANGO_SUPERUSER_PASSWORD": "not-a-secret"}
 
 
-def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", SECTION, re.DOTALL)[number]
+def add(section: str, site: Path) -> None:
+    """Append the section's first two blocks of Python to the site's settings and URLs."""
+    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    for name, lines in zip(("settings.py", "urls.py"), blocks, strict=False):
+        print(lines.strip())
+        with (site / "mysite" / name).open("a") as file:
+            file.write(f"\n{lines}")
 
 
 def run(*words: str | Path, cwd: Path, **variables: str) -> str:
@@ -133,11 +140,7 @@ def try_out(room: Path, package: Path, extras: str = "") -> None:
     site = room / "site"
     site.mkdir()
     run(python, "-m", "django", "startproject", "mysite", ".", cwd=site)
-    for number, name in enumerate(["settings.py", "urls.py"]):
-        lines = block("python", number)
-        print(f"# mysite/{name}\n{lines.strip()}")
-        with (site / "mysite" / name).open("a") as file:
-            file.write(f"\n{lines}")
+    add(ADD, site)
     for extra in ("psycopg", "drf_spectacular"):
         found = run(python, "-c", f"import importlib.util as u; print(u.find_spec({extra!r}))", cwd=site)
         need((found.strip() != "None") == bool(extras), f"{extra} is {'' if extras else 'not '}there")
@@ -148,11 +151,21 @@ def try_out(room: Path, package: Path, extras: str = "") -> None:
     with serving(python, site) as port:
         use(port, key)
     if extras:
-        with (site / "mysite" / "settings.py").open("a") as file:
-            file.write('\nINSTALLED_APPS += ["drf_spectacular"]\n')
-        document = site / "schema.yml"
-        run(python, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", document, cwd=site)
-        need("/playouts/{playout_id}/tracking/session:" in document.read_text(), "OpenAPI has the endpoints")
+        show(python, site)
+
+
+def show(python: Path, site: Path) -> None:
+    add(ENDPOINTS, site)
+    document = site / "schema.yml"
+    run(python, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", document, cwd=site)
+    need("/playouts/{playout_id}/tracking/session:" in document.read_text(), "OpenAPI has the endpoints")
+    with serving(python, site) as port:
+        at = f"http://127.0.0.1:{port}"
+        page = urllib.request.urlopen(f"{at}/schema/swagger-ui/").read().decode()
+        files = re.findall(r'(?:src|href)="([^"]+)"', page)
+        for file in files:
+            need(urllib.request.urlopen(at + file).status == 200, f"Swagger UI has {file}")
+        need(len(files) == 4, "and nothing from elsewhere")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "jay_sessions",
     "project",
 ]
@@ -126,6 +127,9 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "jay_sessions",
     "DESCRIPTION": "Tracking sessions that clients create, read and end, and a proxy for Zephr sessions.",
     "VERSION": "2025-09-02",
+    # Swagger UI from the site's own static files.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 JAY_SESSIONS: dict[str, Any] = {

@@ -1,15 +1,18 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
 # For everybody, whatever login a request carries; without `schema`, it stays out of its own document.
-openapi = SpectacularAPIView.as_view(schema=None, permission_classes=[AllowAny], authentication_classes=[])
+PUBLIC = {"schema": None, "permission_classes": [AllowAny], "authentication_classes": []}
+openapi = SpectacularAPIView.as_view(**PUBLIC)
+swagger_ui = SpectacularSwaggerSplitView.as_view(**PUBLIC, url_name="schema")
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="project/home.html"), name="home"),
     path("admin/", admin.site.urls),
     path("schema/", openapi, name="schema"),
+    path("schema/swagger-ui/", swagger_ui, name="swagger-ui"),
     path("", include("jay_sessions.urls")),
 ]
