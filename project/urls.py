@@ -11,6 +11,7 @@ swagger_ui = SpectacularSwaggerSplitView.as_view(**PUBLIC, url_name="schema")
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="project/home.html"), name="home"),
+    path("player/", TemplateView.as_view(template_name="project/player.html"), name="player"),
     path("admin/", admin.site.urls),
     path("schema/", openapi, name="schema"),
     path("schema/swagger-ui/", swagger_ui, name="swagger-ui"),

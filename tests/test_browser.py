@@ -43,6 +43,9 @@ def chromium():
     options.binary_location = browser
     for argument in ARGUMENTS:
         options.add_argument(argument)
+    # As browsers come from their makers; Debian's own refuses cookies of other sites.
+    cookies = {"profile.block_third_party_cookies": False, "profile.cookie_controls_mode": 0}
+    options.add_experimental_option("prefs", cookies)
     chrome = webdriver.Chrome(options=options, service=Service(driver))
     yield chrome
     chrome.quit()
