@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from . import conf, cores, lane_site
 from .lane import FastLane
 from .models import TrackingSession
+from .user_ids import Storage
 
 HINTS: dict[str, tuple[str, str]] = {
     conf.NAME: ("E001", "{}"),
@@ -33,6 +34,10 @@ HINTS: dict[str, tuple[str, str]] = {
     "RECORDER": ("E029", '{"RECORDER": "group"}'),
     "END_PROPAGATION": ("E030", '{"END_PROPAGATION": 5, "SESSION_LIFETIME": 30 * 24 * 60 * 60}'),
     "PIN_WORKERS": ("E031", '{"PIN_WORKERS": True}'),
+    "RETENTION": ("E032", '{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": 30 * 24 * 60 * 60}'),
+    "USER_ID_STORAGE": ("E033", '{"USER_ID_STORAGE": "hashed"}'),
+    "USER_ID_KEYS": ("E034", '{"USER_ID_KEYS": [os.environ["USER_ID_KEY"]]}'),
+    "GLOBAL_PRIVACY_CONTROL": ("E035", '{"GLOBAL_PRIVACY_CONTROL": True}'),
     "ZEPHR": ("E010", '{"ZEPHR": {"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}}'),
     "TENANT": ("E011", '{"ZEPHR": {"TENANT": "acme", …}}'),
     "BASE_URL": ("E012", '{"ZEPHR": {"BASE_URL": "https://acme.api.zephr.com", …}}'),
@@ -180,6 +185,23 @@ def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
             hint=f"Unless clients hold tokens of another issuer, write: {conf.NAME} = "
             '{"REQUIRE_SIGNED_TOKENS": True}',
             id="jay_sessions.W103",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where a new SECRET_KEY would make every user another one, whom nobody can erase."""
+    values, _ = _parsed()
+    if values.get("user_id_storage") is not Storage.HASHED or values.get("user_id_keys"):
+        return []
+    return [
+        checks.Warning(
+            "User ids are hashed with a key made of SECRET_KEY: once that is renewed and gone from "
+            "SECRET_KEY_FALLBACKS, the sessions of a user cannot be found any more, nor erased.",
+            hint=f'Write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": '
+            '[os.environ["USER_ID_KEY"]]}, a secret of its own',
+            id="jay_sessions.W108",
         )
     ]
 

@@ -15,9 +15,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from . import providers, tokens
+from . import providers, tokens, user_ids
 from .conf_values import PARSERS, ZEPHR_PARSERS, Parser
 from .rates import Rate
+from .user_ids import Storage, UserIds
 
 NAME = "JAY_SESSIONS"
 
@@ -45,12 +46,16 @@ class ZephrSettings:
 class Settings:
     """`JAY_SESSIONS`, checked, with defaults filled in; `signing_keys` come from `SECRET_KEY`.
 
-    The first of the keys signs, all of them verify.
+    The first of the keys signs, all of them verify. `user_ids` is `USER_ID_STORAGE` with `USER_ID_KEYS`,
+    which come from `SECRET_KEY`, too, unless they are set.
     """
 
     signing_keys: tuple[bytes, ...] = dataclasses.field(repr=False)
+    user_ids: UserIds
     require_signed_tokens: bool = False
     session_lifetime: datetime.timedelta | None = None
+    retention: datetime.timedelta | None = None
+    global_privacy_control: bool = False
     source: str = "jay.api.playout.1.0.0"
     provider_names: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     provider_resolver: providers.Resolver | None = None
@@ -113,6 +118,10 @@ def parse(raw: Any) -> tuple[dict[str, Any], list[Problem]]:
         problems.append(Problem("COOKIE_DOMAIN", "must be None for a cookie whose name starts with __Host-"))
     if values.get("end_propagation") and values.get("session_lifetime") is None:
         problems.append(Problem("END_PROPAGATION", "needs a SESSION_LIFETIME, too"))
+    retention, lifetime = values.get("retention"), values.get("session_lifetime")
+    if retention is not None and (lifetime is None or retention < lifetime):
+        # Else an ended session would be valid again once its row is purged.
+        problems.append(Problem("RETENTION", "must be SESSION_LIFETIME or longer, and needs one"))
     return values, problems + zephr_problems
 
 
@@ -123,7 +132,12 @@ def get() -> Settings:
     if problems:
         raise ImproperlyConfigured("; ".join(f"{NAME}: {p.name} {p.message}" for p in problems))
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return Settings(signing_keys=tuple(tokens.signing_key(secret) for secret in secrets), **values)
+    storage, keys = values.pop("user_id_storage", Storage.PLAIN), values.pop("user_id_keys", None)
+    return Settings(
+        signing_keys=tuple(tokens.signing_key(secret) for secret in secrets),
+        user_ids=UserIds(storage, tuple(user_ids.hashing_key(secret) for secret in keys or secrets)),
+        **values,
+    )
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:

@@ -17,6 +17,7 @@ from . import providers
 from .exceptions import InvalidValue
 from .identifiers import check_text
 from .rates import Rate
+from .user_ids import Storage
 
 Parser = Callable[[Any], Any]
 
@@ -45,6 +46,9 @@ _SAME_SITE = ("Lax", "Strict", "None")
 
 MAX_ATTEMPTS = 10
 """Requests that one call to Zephr may cost at the most."""
+
+SHORTEST_KEY = 32
+"""Characters of a secret that user ids are hashed with: these can be guessed, so the key must not be."""
 
 THROTTLES = ("key", "anonymous")
 """What can be throttled: requests with a valid key, by key; all others, by address."""
@@ -125,6 +129,24 @@ def _lifetime(value: Any) -> datetime.timedelta | None:
     if seconds < 1:
         raise ValueError(wrong)
     return datetime.timedelta(seconds=seconds)
+
+
+def _user_id_storage(value: Any) -> Storage:
+    try:
+        return Storage(value)
+    except ValueError:
+        raise ValueError('must be "plain", "hashed" or "none"') from None
+
+
+def _user_id_keys(value: Any) -> list[str] | None:
+    if value is None:
+        return None
+    wrong = f"must be None or a list of secrets, each of {SHORTEST_KEY} characters or more"
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(wrong)
+    if not all(isinstance(secret, str) and len(secret) >= SHORTEST_KEY for secret in value):
+        raise ValueError(wrong)
+    return [*value]
 
 
 def _provider_names(value: Any) -> dict[str, str | None]:
@@ -231,6 +253,10 @@ ZEPHR_PARSERS: dict[str, Parser] = {
 PARSERS: dict[str, Parser] = {
     "REQUIRE_SIGNED_TOKENS": _flag,
     "SESSION_LIFETIME": _lifetime,
+    "RETENTION": _lifetime,
+    "USER_ID_STORAGE": _user_id_storage,
+    "USER_ID_KEYS": _user_id_keys,
+    "GLOBAL_PRIVACY_CONTROL": _flag,
     "SOURCE": _text,
     "PROVIDER_NAMES": _provider_names,
     "PROVIDER_RESOLVER": _provider_resolver,

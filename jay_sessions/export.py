@@ -9,7 +9,7 @@ import datetime
 import enum
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import conf
@@ -30,6 +30,15 @@ _COLUMNS = {
     "api_key": "api_key__name",
 }
 _ZEPHR_COLUMNS = {f"zephr_{name}": f"zephr_session__{name}" for name in FACTS}
+
+ALL_COLUMNS = {
+    **_COLUMNS,
+    "zephr_session_id": "zephr_session_id",
+    "zephr_claimed_at": "zephr_session__claimed_at",
+    "zephr_fetched_at": "zephr_session__fetched_at",
+    **_ZEPHR_COLUMNS,
+}
+"""All that is stored of a session, by name, with where it is found."""
 
 # What a spreadsheet takes for the beginning of a formula, full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
@@ -54,15 +63,18 @@ class Block(NamedTuple):
     sessions: int
 
 
-def blocks(rows: TrackingSessionQuerySet, form: Format) -> Iterator[Block]:
+def blocks(
+    rows: TrackingSessionQuerySet, form: Format, columns: Mapping[str, str] | None = None
+) -> Iterator[Block]:
     """Write the sessions, which are to come newest first, piece by piece.
 
     Raises StoreUnavailable where the database goes away meanwhile.
     CSV is that of RFC 4180 with a header; a text that a spreadsheet would take for a formula gets an
-    apostrophe in front. Times are ISO 8601 in UTC. What Zephr said of a linked session is among the
-    columns if the site links sessions.
+    apostrophe in front. Times are ISO 8601 in UTC. Unless `columns` are given, what Zephr said of a
+    linked session is among them if the site links sessions.
     """
-    columns = _columns()
+    if columns is None:
+        columns = _columns()
     if form is Format.CSV:
         yield Block(_csv([list(columns)]), 0)
     for batch in _batches(rows, list(columns.values())):

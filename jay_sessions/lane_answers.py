@@ -7,7 +7,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.utils import timezone
 
-from . import carriers, conf, key_cache, sessions, throttles
+from . import carriers, conf, gpc, key_cache, sessions, throttles
 from .api import handover
 from .api.base import API_VERSION, VERSION_HEADER
 from .api.handover import Handover
@@ -114,7 +114,7 @@ def _post(environ: Environ, playout_id: str, key: ApiKey) -> _Answer | None:
     if not _is_within_rate(environ, key):
         return None
     try:
-        started = sessions.start(playout_id, user_id, api_key=key)
+        started = sessions.start(playout_id, user_id, api_key=key, anonymous=gpc.is_asked(environ))
     except InvalidUserId:
         environ[handover.NAME] = Handover()
         return None

@@ -6,7 +6,7 @@ import uuid
 
 from django.utils import timezone
 
-from . import sessions
+from . import conf, sessions
 from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
 from .store import available
@@ -18,8 +18,8 @@ MAX_LIMIT = 1000
 class Filters:
     """What to list: sessions that fit whatever is not None.
 
-    Started at `started_after` or later, and earlier than `started_before`; `active` sessions are
-    neither ended nor past their lifetime.
+    The user id may be given as it came or as it is stored. Started at `started_after` or later, and
+    earlier than `started_before`; `active` sessions are neither ended nor past their lifetime.
     """
 
     user_id: str | None = None
@@ -50,7 +50,7 @@ def page(
 def _matching(playout_id: str, filters: Filters) -> TrackingSessionQuerySet:
     rows = TrackingSession.objects.filter(playout_id=playout_id)
     if filters.user_id is not None:
-        rows = rows.filter(user_id=filters.user_id)
+        rows = rows.filter(user_id__in=conf.get().user_ids.forms(filters.user_id))
     if filters.provider is not None:
         rows = rows.filter(provider_name=filters.provider)
     if filters.started_after is not None:

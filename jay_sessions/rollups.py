@@ -63,16 +63,21 @@ def start_of(day: datetime.date) -> datetime.datetime:
 def run(*, rebuild: bool = False) -> Iterator[Step]:
     """Bring the rollups up to date; gives each day as it is done. Raises StoreUnavailable.
 
-    `rebuild` counts every day anew whose sessions are all retained.
+    `rebuild` counts every day anew whose sessions are all retained; where earlier ones are gone, users stay.
     """
     with available():
-        first = _first_day(rebuild=rebuild)
-        if first is None:
+        found = _first_day(rebuild=rebuild)
+        if found is None:
             return
+        first, last = found
+        # Who was there before is not to be told by sessions that are gone.
+        keep_users = rebuild and _was_purged(first)
         yield from _recount(first)
         day: datetime.date | None = first
         while day is not None:
-            done, day = day, _roll_up(day, keep=rebuild)
+            is_open = day >= last
+            done = day
+            day = _roll_up(day, keep=rebuild or not is_open, keep_users=keep_users and not is_open)
             yield Step(done, 0 if day is None else (day_of(_limit()) - day).days + 1)
 
 
@@ -107,8 +112,11 @@ def _rows(day: datetime.date, until: datetime.datetime) -> TrackingSessionQueryS
     return rows.started_before(min(start_of(day + _ONE_DAY), until))
 
 
-def _first_day(*, rebuild: bool) -> datetime.date | None:
-    """Return the first day to count anew; None where there is nothing to count."""
+def _first_day(*, rebuild: bool) -> tuple[datetime.date, datetime.date] | None:
+    """Return the first day to count anew, and the last one that was counted, maybe not to its end.
+
+    None where there is nothing to count.
+    """
     ids = TrackingSession.objects.primary().order_by("session_id").values_list("session_id", flat=True)
     oldest = ids.first()
     if oldest is None:
@@ -121,9 +129,10 @@ def _first_day(*, rebuild: bool) -> datetime.date | None:
             _forget_from(min(first, begin.astimezone(zoneinfo.ZoneInfo(state.zone)).date()))
             state.zone, state.rolled_until = str(zone_of_site()), None
             state.save(using=_alias())
-    if rebuild or state.rolled_until is None:
-        return first
-    return _first_late_day(day_of(state.rolled_until))
+    if state.rolled_until is None:
+        return first, first
+    last = day_of(state.rolled_until)
+    return first if rebuild else _first_late_day(last), last
 
 
 def _locked_state() -> RollupState:
@@ -147,6 +156,12 @@ def _first_late_day(last: datetime.date) -> datetime.date:
         if _rows(day, _limit()).count() > _counted(day):
             return day
     return last
+
+
+def _was_purged(first: datetime.date) -> bool:
+    """Say whether sessions that were counted are gone, where the first that are there are of this day."""
+    earlier = DailyCount.objects.using(_alias()).filter(kind=Kind.SITE, day__lt=first)
+    return earlier.exists() or not _is_whole(first, _limit())
 
 
 def _is_whole(day: datetime.date, until: datetime.datetime) -> bool:
@@ -180,10 +195,10 @@ def _forget_notes(day: datetime.date) -> None:
     ChangedDay.objects.using(_alias()).filter(day=day).delete()
 
 
-def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
+def _roll_up(day: datetime.date, *, keep: bool, keep_users: bool) -> datetime.date | None:
     """Count a day; return the next one, None where that is still to come.
 
-    With `keep`, a day of which sessions are gone stays as it was counted.
+    With `keep`, a day of which sessions are gone stays as it was counted; with `keep_users`, its users do.
     """
     with transaction.atomic(_alias()):
         state = _locked_state()
@@ -192,7 +207,8 @@ def _roll_up(day: datetime.date, *, keep: bool) -> datetime.date | None:
         rows = _rows(day, limit)
         if not keep or _is_whole(day, limit):
             _replace_counts(day, rows)
-            _replace_users(day, rows)
+            if not keep_users:
+                _replace_users(day, rows)
             _replace_windows(day, limit)
         reached = min(start_of(day + _ONE_DAY), limit)
         state.rolled_until = max(state.rolled_until or reached, reached)

@@ -50,8 +50,12 @@ def start(
     *,
     api_key: ApiKey | None = None,
     zephr_session_id: str | None = None,
+    anonymous: bool = False,
 ) -> Started:
     """Record a new session and return it; `zephr_session_id` links it to a session of Zephr's.
+
+    Whose session is `anonymous` agreed to nothing: the ids of user and Zephr session are checked and
+    dropped. `USER_ID_STORAGE` says in which form the row has the user id.
 
     When this returns, the session is committed (inside a transaction of the caller's: as durable as
     that transaction). Raises InvalidPlayoutId, InvalidUserId, InvalidZephrSessionId, or
@@ -59,21 +63,25 @@ def start(
     """
     settings = conf.get()
     now = timezone.now()
+    user_id = clean_user_id(user_id)
+    zephr_session_id = None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id)
+    if anonymous:
+        user_id = zephr_session_id = None
     row = Row(
         session_id=uuid7(now, _random_bits()),
         playout_id=clean_playout_id(playout_id),
         provider_name=provider_name(playout_id),
-        user_id=clean_user_id(user_id),
+        user_id=settings.user_ids.stored(user_id),
         source=settings.source,
         started_at=now,
         api_key_id=None if api_key is None else api_key.pk,
-        zephr_session_id=None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id),
+        zephr_session_id=zephr_session_id,
     )
     token = Token(
         session_id=str(row.session_id),
         start_time=now,
         source=row.source,
-        user_id=row.user_id,
+        user_id=settings.user_ids.kept(user_id),
         provider_name=row.provider_name,
         signed=True,
     )
@@ -140,10 +148,13 @@ async def astart(
     *,
     api_key: ApiKey | None = None,
     zephr_session_id: str | None = None,
+    anonymous: bool = False,
 ) -> Started:
     """As `start`, for async code."""
     recorded = sync_to_async(start)
-    return await recorded(playout_id, user_id, api_key=api_key, zephr_session_id=zephr_session_id)
+    return await recorded(
+        playout_id, user_id, api_key=api_key, zephr_session_id=zephr_session_id, anonymous=anonymous
+    )
 
 
 async def aread(candidates: Iterable[str]) -> Token:

@@ -135,6 +135,10 @@ SPECTACULAR_SETTINGS = {
 JAY_SESSIONS: dict[str, Any] = {
     "REQUIRE_SIGNED_TOKENS": env.bool("JAY_REQUIRE_SIGNED_TOKENS", False),
     "SESSION_LIFETIME": env.int("JAY_SESSION_LIFETIME", None),
+    "RETENTION": env.int("JAY_RETENTION", None),
+    "USER_ID_STORAGE": env.str("JAY_USER_ID_STORAGE", "plain"),
+    "USER_ID_KEYS": env.str("JAY_USER_ID_KEYS", "").replace(",", " ").split() or None,
+    "GLOBAL_PRIVACY_CONTROL": env.bool("JAY_GLOBAL_PRIVACY_CONTROL", False),
     "COOKIE_SAMESITE": env.str("JAY_COOKIE_SAMESITE", "Lax"),
     "THROTTLE_RATES": {
         "key": env.str("JAY_THROTTLE_KEY", None),

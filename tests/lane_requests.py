@@ -86,6 +86,7 @@ def request(rng: random.Random, tokens: list[str]) -> dict[str, Any]:
         "HTTP_ORIGIN": mostly(rng, None, "https://www.example.com", "null"),
         "HTTP_X_FORWARDED_PROTO": mostly(rng, None, "https", "http", "https, http"),
         "HTTP_USER_AGENT": mostly(rng, "curl", None, "BadBot/1"),
+        "HTTP_SEC_GPC": mostly(rng, None, "1", "0", " 1 "),
         "HTTP_ACCEPT": mostly(rng, "*/*", "text/html", None),
         "wsgi.url_scheme": mostly(rng, "http", "https"),
         "SCRIPT_NAME": mostly(rng, "", "/mounted"),

@@ -19,11 +19,18 @@ NONE = "No valid session."
 class Viewer(Operator):
     """Somebody at the page."""
 
-    def use(self, *, cookie: bool, header: bool) -> None:
-        for name, wanted in (("cookie", cookie), ("header", header)):
+    def tick(self, **boxes: bool) -> None:
+        for name, wanted in boxes.items():
             box = self.chrome.find_element(By.NAME, name)
             if box.is_selected() != wanted:
                 box.click()
+
+    def use(self, *, cookie: bool, header: bool) -> None:
+        self.tick(cookie=cookie, header=header)
+
+    def is_logged_in_as(self, user: str) -> None:
+        self.fill("user", user)
+        self.tick(agreed=True)
 
     def does(self, action: str) -> str:
         self.chrome.find_element(By.CSS_SELECTOR, f"button[value={action}]").click()
@@ -35,7 +42,8 @@ class Viewer(Operator):
 def opened(chromium, url, key):  # noqa: F811
     viewer = Viewer(chromium, url)
     viewer.go("/player/")
-    chromium.delete_all_cookies()
+    # Those of other sites, too.
+    chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
     chromium.execute_script("sessionStorage.clear()")
     viewer.fill("key", key)
     # One of its own for each test: browsers remember what other origins allow, by address.
@@ -69,7 +77,7 @@ def check_that_each_carries_it_alone(viewer):
 
 
 def test_on_the_apis_own_origin_cookie_and_header_carry_a_session(viewer):
-    viewer.fill("user", "ada")
+    viewer.is_logged_in_as("ada")
     check_that_each_carries_it_alone(viewer)
     viewer.use(cookie=True, header=True)
     viewer.picture("player")
@@ -80,7 +88,7 @@ def test_on_the_apis_own_origin_cookie_and_header_carry_a_session(viewer):
 
 
 def test_across_two_sites_cookie_and_header_carry_a_session(viewer, elsewhere):
-    viewer.fill("user", "ada")
+    viewer.is_logged_in_as("ada")
     viewer.fill("url", elsewhere)
     check_that_each_carries_it_alone(viewer)
     viewer.use(cookie=True, header=True)
@@ -113,5 +121,24 @@ def test_a_key_of_another_origin_is_refused_in_words(chromium, site, elsewhere, 
 
 
 def test_what_is_wrong_with_a_user_id_is_said(viewer):
+    viewer.tick(agreed=True)
     viewer.chrome.execute_script("document.querySelector('[name=user]').value = 'x'.repeat(256)")
     assert viewer.does("start") == "Refused: String should have at most 255 characters."
+
+
+@pytest.mark.parametrize("asks_for_privacy", [False, True])
+@pytest.mark.parametrize("has_agreed", [False, True])
+@pytest.mark.parametrize("user", ["", "ada"])
+def test_a_session_always_and_a_user_only_who_agreed(viewer, setting, user, has_agreed, asks_for_privacy):
+    setting(GLOBAL_PRIVACY_CONTROL=True)
+    headers = {"Sec-GPC": "1"} if asks_for_privacy else {}
+    viewer.chrome.execute_cdp_cmd("Network.enable", {})
+    viewer.chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": headers})
+    try:
+        viewer.fill("user", user)
+        viewer.tick(agreed=has_agreed)
+        started = json.loads(viewer.does("start"))
+    finally:
+        viewer.chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+    expected = user if user and has_agreed and not asks_for_privacy else None
+    assert started.get("userId") == TrackingSession.objects.get().user_id == expected

@@ -54,6 +54,18 @@ WHOLE = {"text": "8", "negative": -1, "float": 1.5, "none": None, "true": True}
         *rows("E008", "COOKIE_SAMESITE", none=None, lower="lax", empty="", word="Loose", true=True, list=[]),
         *rows("E009", "COOKIE_DOMAIN", empty="", space="example .com", semicolon="a.com; Secure", number=5),
         *rows("E009", "COOKIE_DOMAIN", url="https://example.com", line_feed="example.com\n", dots="a..b"),
+        *rows("E032", "RETENTION", **SECONDS, half=0.5, no_lifetime=3600),
+        *rows("E033", "USER_ID_STORAGE", none=None, upper="PLAIN", true=True, list=[], empty=""),
+        *rows(
+            "E034",
+            "USER_ID_KEYS",
+            text="zephr-secret" * 9,
+            short=["zephr-secret"],
+            empty=[],
+            bytes=[b"a" * 32],
+        ),
+        *rows("E034", "USER_ID_KEYS", dict={"zephr-secret" * 9: 1}, one_short=["zephr-secret" * 9, ""]),
+        *rows("E035", "GLOBAL_PRIVACY_CONTROL", none=None, number=1, text="True"),
         *rows("E010", "ZEPHR", text="acme", list=["acme"], number=5, false=False, empty_text=""),
         *rows("E010", "ZEPHR", no_place=URL, two_places={**ZEPHR, "BASE_URL": "https://acme.example"}),
         *rows("E010", "ZEPHR", no_access={"TENANT": "acme", "SECRET_KEY": "zephr-secret"}),
@@ -213,6 +225,27 @@ def test_an_sqlite_that_is_set_up_is_fine(database, command):
 def test_postgresql_is_fine(database):
     database(ENGINE="django.db.backends.postgresql", OPTIONS={})
     assert found() == {}
+
+
+@pytest.mark.parametrize("retention", [59.9, datetime.timedelta(seconds=59)])
+def test_a_retention_that_is_shorter_than_the_lifetime_is_refused(settings, retention):
+    settings.JAY_SESSIONS = {"SESSION_LIFETIME": 60, "RETENTION": retention}
+    messages = found()
+    assert list(messages) == ["E032"]
+    assert "SESSION_LIFETIME" in messages["E032"].hint
+
+
+def test_a_key_of_user_ids_that_goes_with_secret_key_is_warned_of_before_production(settings):
+    settings.JAY_SESSIONS = {"USER_ID_STORAGE": "hashed"}
+    assert "W108" not in found()
+    assert "USER_ID_KEYS" in found(deploy=True)["W108"].hint
+    for harmless in (
+        {"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": ["x" * 32]},
+        {"USER_ID_STORAGE": "none"},
+        {},
+    ):
+        settings.JAY_SESSIONS = harmless
+        assert "W108" not in found(deploy=True)
 
 
 def test_a_deployment_that_takes_unsigned_tokens_is_warned_of(settings):

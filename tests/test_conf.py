@@ -6,7 +6,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from jay_sessions import conf, tokens
+from jay_sessions.user_ids import Storage, hashing_key
 
+DAY = datetime.timedelta(days=1)
 ZEPHR = {"TENANT": "acme", "ACCESS_KEY": "access", "SECRET_KEY": "zephr-secret"}
 
 
@@ -23,6 +25,8 @@ def a_resolver(playout_id):
         ("SESSION_LIFETIME", 1, datetime.timedelta(seconds=1)),
         ("SESSION_LIFETIME", 90.5, datetime.timedelta(seconds=90.5)),
         ("SESSION_LIFETIME", datetime.timedelta(days=30), datetime.timedelta(days=30)),
+        ("RETENTION", None, None),
+        ("GLOBAL_PRIVACY_CONTROL", True, True),
         ("SOURCE", "jay.api.playout.2.0.0", "jay.api.playout.2.0.0"),
         ("SOURCE", "ü" * 200, "ü" * 200),
         ("PROVIDER_NAMES", {}, {}),
@@ -79,6 +83,26 @@ def test_a_good_value_is_taken(settings, name, raw, value):
 def test_a_good_value_of_zephr_is_taken(settings, name, raw, value):
     settings.JAY_SESSIONS = {"ZEPHR": {**ZEPHR, name: raw}}
     assert getattr(conf.get().zephr, name.lower()) == value
+
+
+@pytest.mark.parametrize(("lifetime", "retention"), [(60, 60), (60, 61), (0.5 + 1, 1.5), (60, DAY)])
+def test_sessions_are_retained_for_their_lifetime_or_longer(settings, lifetime, retention):
+    settings.JAY_SESSIONS = {"SESSION_LIFETIME": lifetime, "RETENTION": retention}
+    assert conf.get().retention >= conf.get().session_lifetime
+
+
+@pytest.mark.parametrize("storage", Storage)
+def test_user_ids_are_stored_as_the_setting_says(settings, storage):
+    settings.JAY_SESSIONS = {"USER_ID_STORAGE": str(storage)}
+    assert conf.get().user_ids.storage is storage
+
+
+def test_user_ids_are_hashed_with_keys_of_their_own_or_of_secret_key(settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", ["old"]
+    settings.JAY_SESSIONS = {"USER_ID_KEYS": None}
+    assert conf.get().user_ids.keys == (hashing_key("new"), hashing_key("old"))
+    settings.JAY_SESSIONS = {"USER_ID_KEYS": ("x" * 32, "y" * 32)}
+    assert conf.get().user_ids.keys == (hashing_key("x" * 32), hashing_key("y" * 32))
 
 
 @pytest.mark.parametrize(

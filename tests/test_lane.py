@@ -158,6 +158,15 @@ SITES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"MIDDLEWARE": [], "USE_X_FORWARDED_HOST": True},
         {"PROVIDER_NAMES": {"netflix-*": "nflx", "z*": None}},
     ),
+    "private": (
+        {},
+        {
+            "USER_ID_STORAGE": "hashed",
+            "GLOBAL_PRIVACY_CONTROL": True,
+            "ZEPHR": {**ZEPHR, "LINK_SESSIONS": True},
+        },
+    ),
+    "without users": ({}, {"USER_ID_STORAGE": "none"}),
     "api only": ({"MIDDLEWARE": COMMON, "USE_X_FORWARDED_PORT": True}, {"PROVIDER_RESOLVER": str.upper}),
 }
 

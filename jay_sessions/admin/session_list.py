@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from .. import conf
 from ..exceptions import InvalidValue
 from ..identifiers import check_text
 from ..models import TrackingSession
@@ -163,7 +164,8 @@ def _alternatives(term: str, in_period: TrackingSessionQuerySet) -> list[Trackin
         # In whatever period: the index has them by their ids only below each single value.
         rows, prefix = TrackingSession.objects.all(), term.removesuffix(WILDCARD)
         return [rows.starting_with("playout_id", prefix), rows.starting_with("user_id", prefix)]
-    found = [in_period.with_value("playout_id", term), in_period.with_value("user_id", term)]
+    found = [in_period.with_value("playout_id", term)]
+    found += [in_period.with_value("user_id", form) for form in conf.get().user_ids.forms(term)]
     try:
         found.append(in_period.filter(session_id=uuid.UUID(term)))
     except ValueError:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer, ValidationError
 
-from .. import carriers, conf, sessions
+from .. import carriers, conf, gpc, sessions
 from ..exceptions import InvalidUserId, InvalidZephrSessionId
 from ..grants import Scope
 from ..identifiers import clean_playout_id, clean_zephr_session_id
@@ -47,7 +47,11 @@ class TrackingSessionView(TrackingView):
         zephr_session_id = self._zephr_session_id(request, body)
         try:
             started = sessions.start(
-                playout_id, user_id, api_key=self.api_key, zephr_session_id=zephr_session_id
+                playout_id,
+                user_id,
+                api_key=self.api_key,
+                zephr_session_id=zephr_session_id,
+                anonymous=gpc.is_asked(request.META),
             )
         except InvalidUserId as error:
             raise BadParameter.of((place, USER_ID), error) from error

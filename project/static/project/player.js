@@ -6,7 +6,7 @@ form.elements.url.value ||= location.origin;
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { url, key, playout, user, cookie, header } = form.elements;
+  const { url, key, playout, user, agreed, cookie, header } = form.elements;
   const session = new TrackingSession({
     url: url.value,
     key: key.value,
@@ -17,7 +17,7 @@ form.addEventListener("submit", async (event) => {
   const action = event.submitter.value;
   output.value = "…";
   try {
-    const data = await (action === "start" ? session.start(user.value) : session[action]());
+    const data = await (action === "start" ? session.start(agreed.checked && user.value) : session[action]());
     output.value = data ? JSON.stringify(data, null, 2) : "No valid session.";
   } catch (error) {
     output.value = `Refused: ${error.message}`;
