@@ -54,6 +54,7 @@ def pages() -> dict[str, Callable[[], object]]:
         "statistics, 48 hours": get(api, numbers, interval="hour"),
         "listing, first page": get(api, listing),
         "listing, 10,000th page": get(api, listing, next_token=token),
+        "listing, one user": get(api, listing, user_id=str(newest.user_id)),
         "plain: list": get(admin, plain),
         "plain: list, one provider": get(admin, plain, provider_name="arte"),
         "plain: list, page 50": get(admin, plain, p="50"),
