@@ -1,7 +1,7 @@
 """Sent by `send_robust`: a receiver that raises is logged, no more.
 
 `session_started` and `session_ended` are sent once the change is committed, with the keyword argument
-`session`, a `TrackingSession`; the sender is its class.
+`session`, a `TrackingSession` as it is stored (see `USER_ID_STORAGE`); the sender is its class.
 
 `zephr_attempted` is sent after each request to Zephr, by `ZephrClient`, with `number` (of the attempt,
 from 1), `outcome` ("OK" or the code of the exception), `seconds` (a float) and `status` (None where
