@@ -30,6 +30,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ADD, ENDPOINTS = (
     README.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Add it to your site", "The endpoints")
 )
+HEALTH = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PATH = "/playouts/netflix-de:s01e01/tracking/session"
 ADMIN = {"DJANGO_SUPERUSER_USERNAME": "admin", "DJANGO_SUPERUSER_PASSWORD": "not-a-secret"}
 
@@ -141,7 +142,7 @@ def try_out(room: Path, package: Path, extras: str = "") -> None:
     site.mkdir()
     run(python, "-m", "django", "startproject", "mysite", ".", cwd=site)
     add(ADD, site)
-    for extra in ("psycopg", "drf_spectacular"):
+    for extra in ("psycopg", "drf_spectacular", "health_check"):
         found = run(python, "-c", f"import importlib.util as u; print(u.find_spec({extra!r}))", cwd=site)
         need((found.strip() != "None") == bool(extras), f"{extra} is {'' if extras else 'not '}there")
     run(python, "manage.py", "migrate", cwd=site)
@@ -156,6 +157,7 @@ def try_out(room: Path, package: Path, extras: str = "") -> None:
 
 def show(python: Path, site: Path) -> None:
     add(ENDPOINTS, site)
+    add(HEALTH, site)
     document = site / "schema.yml"
     run(python, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", document, cwd=site)
     need("/playouts/{playout_id}/tracking/session:" in document.read_text(), "OpenAPI has the endpoints")
@@ -166,13 +168,15 @@ def show(python: Path, site: Path) -> None:
         for file in files:
             need(urllib.request.urlopen(at + file).status == 200, f"Swagger UI has {file}")
         need(len(files) == 4, "and nothing from elsewhere")
+        for path in ("health/ready/", "health/"):
+            need(urllib.request.urlopen(f"{at}/{path}").status == 200, f"/{path} says that all is well")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         wheel, sdist = build(room)
-        for place, package, extras in (("wheel", wheel, ""), ("sdist", sdist, "[openapi,postgres]")):
+        for place, package, extras in (("wheel", wheel, ""), ("sdist", sdist, "[health,openapi,postgres]")):
             (room / place).mkdir()
             try_out(room / place, package, extras)
 

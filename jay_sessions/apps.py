@@ -9,7 +9,7 @@ class JaySessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, cores  # noqa: F401 (registers itself; the settings are ready now)
+        from . import checks, cores, site_checks  # noqa: F401 (they register themselves; the settings are ready)
         from .api.request import before_request
 
         request_started.connect(before_request, dispatch_uid="jay_sessions.before_request")

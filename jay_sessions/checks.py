@@ -1,7 +1,7 @@
-"""System checks: what is wrong with the site's settings, and the line to type instead.
+"""System checks: what is wrong with `JAY_SESSIONS`, and the line to type instead.
 
-E001 stands for `JAY_SESSIONS` itself, the numbers in the table `HINTS` for the names in it; E020 and
-W1xx speak of the site around it.
+E001 stands for the setting itself, the numbers in the table `HINTS` for the names in it; `site_checks.py`
+has those of the site around it.
 """
 
 import difflib
@@ -9,15 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.core.cache import DEFAULT_CACHE_ALIAS
-from django.core.checks import CheckMessage, Tags, register
-from django.db import router
-from django.utils.module_loading import import_string
+from django.core.checks import CheckMessage, register
 
-from . import conf, cores, lane_site
-from .lane import FastLane
-from .models import TrackingSession
-from .user_ids import Storage
+from . import conf
 
 HINTS: dict[str, tuple[str, str]] = {
     conf.NAME: ("E001", "{}"),
@@ -56,20 +50,16 @@ HINTS: dict[str, tuple[str, str]] = {
 }
 UNKNOWN_NAME = "E019"
 
-SQLITE_HINT = (
-    'DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", '
-    '"transaction_mode": "IMMEDIATE", "timeout": 20}'
-)
-
 
 @register()
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Name everything that is wrong with `JAY_SESSIONS`."""
-    _, problems = _parsed()
+    _, problems = parsed()
     return [_error(problem) for problem in problems]
 
 
-def _parsed() -> tuple[dict[str, Any], list[conf.Problem]]:
+def parsed() -> tuple[dict[str, Any], list[conf.Problem]]:
+    """Return what of the setting is right, by the names of `conf.Settings`, and all that is wrong."""
     return conf.parse(getattr(settings, conf.NAME, {}))
 
 
@@ -82,149 +72,3 @@ def _error(problem: conf.Problem) -> CheckMessage:
     close = difflib.get_close_matches(problem.name.upper(), HINTS, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(HINTS))}."
     return checks.Error(message, hint=hint, id=f"jay_sessions.{UNKNOWN_NAME}")
-
-
-@register()
-def check_time_zones(**kwargs: Any) -> list[CheckMessage]:
-    """Refuse a site that stores local time: a session's start is a point in time."""
-    if settings.USE_TZ:
-        return []
-    message = "Sessions are stored with time zones, which USE_TZ = False switches off."
-    return [checks.Error(message, hint="Write: USE_TZ = True", id="jay_sessions.E020")]
-
-
-@register()
-def check_database(**kwargs: Any) -> list[CheckMessage]:
-    """Warn of a database that is untested, and of an SQLite that loses or refuses writes."""
-    database = settings.DATABASES.get(router.db_for_write(TrackingSession), {})
-    vendor = str(database.get("ENGINE", "")).rpartition(".")[2]
-    if vendor in ("postgresql", "postgis"):
-        return []
-    if vendor not in ("sqlite3", "spatialite"):
-        return [
-            checks.Warning(
-                f"Sessions are stored with {database.get('ENGINE')}, which is untested.",
-                hint='Use "django.db.backends.postgresql", or "django.db.backends.sqlite3" to begin with.',
-                id="jay_sessions.W101",
-            )
-        ]
-    options = database.get("OPTIONS", {})
-    command = str(options.get("init_command", "")).lower().replace(" ", "")
-    unsafe = "synchronous=off" in command or "synchronous=0" in command
-    immediate = str(options.get("transaction_mode")).upper() == "IMMEDIATE"
-    if "journal_mode=wal" in command and immediate and not unsafe:
-        return []
-    return [
-        checks.Warning(
-            "SQLite is not set up for several writers and commits that last: requests at the same time may "
-            "be answered 503.",
-            hint=f"Write: {SQLITE_HINT}",
-            id="jay_sessions.W102",
-        )
-    ]
-
-
-@register(Tags.caches)
-def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
-    """Warn where requests are counted in a cache that several processes do not share, or not exactly."""
-    values, _ = _parsed()
-    backend = settings.CACHES[DEFAULT_CACHE_ALIAS].get("BACKEND", "")
-    if not values.get("throttle_rates") or "redis" in backend.lower() or "memcached" in backend.lower():
-        return []
-    return [
-        checks.Warning(
-            f"THROTTLE_RATES are counted in {backend}: several processes do not count together exactly.",
-            hint='Write: CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", '
-            '"LOCATION": "redis://127.0.0.1:6379"}}',
-            id="jay_sessions.W104",
-        )
-    ]
-
-
-@register()
-def check_pinning(**kwargs: Any) -> list[CheckMessage]:
-    """Warn where workers are to keep to cores, and the system knows no such thing."""
-    values, _ = _parsed()
-    if not values.get("pin_workers") or cores.can_pin():
-        return []
-    return [
-        checks.Warning(
-            "PIN_WORKERS does nothing on this system: it takes Linux.",
-            hint=f'Write: {conf.NAME} = {{"PIN_WORKERS": sys.platform == "linux"}}',
-            id="jay_sessions.W107",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def check_zephr_scheme(**kwargs: Any) -> list[CheckMessage]:
-    """Warn where Zephr is called in the clear: sessions and signatures can then be read on the way."""
-    values, _ = _parsed()
-    zephr = values.get("zephr")
-    if zephr is None or zephr.base_url.startswith("https:"):
-        return []
-    return [
-        checks.Warning(
-            "Zephr is called over http.",
-            hint='Write: "BASE_URL": "https://…"; or "TENANT": "acme"',
-            id="jay_sessions.W105",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
-    """Warn while anybody can make a token that GET takes for valid."""
-    values, _ = _parsed()
-    if values.get("require_signed_tokens"):
-        return []
-    return [
-        checks.Warning(
-            "Tokens without a signature are accepted, so that anybody can make up a session that GET "
-            "reports as valid (though none that is stored).",
-            hint=f"Unless clients hold tokens of another issuer, write: {conf.NAME} = "
-            '{"REQUIRE_SIGNED_TOKENS": True}',
-            id="jay_sessions.W103",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
-    """Warn where a new SECRET_KEY would make every user another one, whom nobody can erase."""
-    values, _ = _parsed()
-    if values.get("user_id_storage") is not Storage.HASHED or values.get("user_id_keys"):
-        return []
-    return [
-        checks.Warning(
-            "User ids are hashed with a key made of SECRET_KEY: once that is renewed and gone from "
-            "SECRET_KEY_FALLBACKS, the sessions of a user cannot be found any more, nor erased.",
-            hint=f'Write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": '
-            '[os.environ["USER_ID_KEY"]]}, a secret of its own',
-            id="jay_sessions.W108",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
-    """Name the middleware that the fast lane's answers go past, where the site has a lane."""
-    if not isinstance(_wsgi_application(), FastLane):
-        return []
-    return [
-        checks.Warning(
-            f"The answers of the fast lane go past {path}, which may have added to them or refused them.",
-            hint="If it has no part in tracking requests, write: SILENCED_SYSTEM_CHECKS = "
-            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application()',
-            id="jay_sessions.W106",
-        )
-        for path in lane_site.unaccounted()
-    ]
-
-
-def _wsgi_application() -> Any:
-    try:
-        return import_string(settings.WSGI_APPLICATION) if settings.WSGI_APPLICATION else None
-    except ImportError:
-        # Nothing of ours: whoever serves the site hears of it.
-        return None

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 
 from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .exceptions import StoreUnavailable
 
@@ -43,3 +44,13 @@ def without_waiting(alias: str) -> Iterator[None]:
             yield
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def is_read_only(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether a PostgreSQL refuses writes, as a standby does. What the database raises passes through."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        [(answer,)] = cursor.fetchall()
+    return bool(answer == "on")

@@ -89,12 +89,14 @@ RULES = {
     "api.schema": Rule(3, uses("django", "rest_framework", "drf_spectacular")),
     "apps": Rule(3, uses("django")),
     "checks": Rule(3, uses("django")),
+    "health": Rule(3, uses("django", "health_check"), never=("sessions",)),
     # A site's `wsgi.py` imports it before there are settings.
     "lane": Rule(3),
     "lane_answers": Rule(3, uses("django")),
     "lane_site": Rule(3, uses("django")),
     "management": Rule(3, uses("django")),
     "middleware": Rule(3, uses("django", "asgiref"), never=("zephr",)),
+    "site_checks": Rule(3, uses("django")),
     "urls": Rule(3, uses("django")),
 }
 
@@ -162,6 +164,7 @@ def test_a_module_imports_only_what_its_room_allows(name):
     [
         ("requests", {"zephr.client"}),
         ("drf_spectacular", {"api.schema"}),
+        ("health_check", {"health"}),
     ],
 )
 def test_a_package_is_imported_in_one_module_alone(package, only):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jay_sessions import checks, cores
+from jay_sessions import cores, site_checks
 
 from . import servers
 from .test_servers import PATH, call
@@ -124,12 +124,12 @@ def test_settings_that_are_wrong_are_left_to_those_who_need_them(setting, monkey
 
 def test_a_system_without_cores_to_choose_is_warned_of(setting, monkeypatch):
     setting(PIN_WORKERS=True)
-    assert bool(checks.check_pinning()) is not cores.can_pin()
+    assert bool(site_checks.check_pinning()) is not cores.can_pin()
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    [found] = checks.check_pinning()
+    [found] = site_checks.check_pinning()
     assert found.id == "jay_sessions.W107"
     setting(PIN_WORKERS=False)
-    assert not checks.check_pinning()
+    assert not site_checks.check_pinning()
 
 
 def threads_by_process(parent):

@@ -14,9 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from jay_sessions import conf, throttles
-from jay_sessions.checks import check_throttle_cache
 from jay_sessions.models import ApiKey
 from jay_sessions.rates import Rate
+from jay_sessions.site_checks import check_throttle_cache
 
 from . import servers
 from .conftest import EXAMPLE_TOKEN, PATH, error_of, unavailable

@@ -1,0 +1,37 @@
+"""What docs/operations.md says is so; its blocks for a site are run in one by `.ci/package.py`."""
+
+import json
+import re
+
+from django.core.management import get_commands, load_command_class
+
+from jay_sessions.exceptions import JaySessionsError
+from jay_sessions.health import SessionStore, Zephr
+
+from .servers import ROOT
+
+TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def codes(error=JaySessionsError):
+    return {error.code}.union(*(codes(kind) for kind in error.__subclasses__()))
+
+
+def test_each_command_that_is_named_exists():
+    named = set(re.findall(r"\b(jay_\w+|check|migrate)\b", " ".join(re.findall(r"manage\.py (\w+)", TEXT))))
+    assert len(named) > 5
+    for name in named:
+        load_command_class(get_commands()[name], name)
+
+
+def test_each_code_that_is_named_exists():
+    own = {"STORE_READ_ONLY", "ZEPHR_NOT_KNOWN_YET"}
+    source = (ROOT / "jay_sessions" / "health.py").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:STORE|ZEPHR)_\w+)`", TEXT))
+    assert own < named <= own | codes()
+    assert all(f'"{code}"' in source for code in own)
+
+
+def test_the_answer_has_the_names_that_are_shown():
+    (shown,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    assert list(json.loads(shown)) == [repr(SessionStore()), "Cache(alias='default')", repr(Zephr())]
