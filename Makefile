@@ -6,11 +6,12 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test
+.PHONY: help install demo test docs
 
 help:
 	@echo "make demo     the example site with demo data on http://127.0.0.1:$${PORT:-8000}/, until Ctrl-C"
 	@echo "make test     the tests"
+	@echo "make docs     the documentation as a site, in build/docs/"
 	@echo "make install  only the set-up, in $(VENV)"
 
 install: $(VENV)/installed
@@ -26,3 +27,8 @@ demo: install
 
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+docs: install
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -n -c docs . build/docs
+	@echo "build/docs/docs/index.html"

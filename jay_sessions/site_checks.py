@@ -52,24 +52,29 @@ def check_time_zones(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_database(**kwargs: Any) -> list[CheckMessage]:
-    """Warn of a database that is untested, and of an SQLite that loses or refuses writes."""
-    database = settings.DATABASES.get(router.db_for_write(TrackingSession), {})
-    vendor = str(database.get("ENGINE", "")).rpartition(".")[2]
-    if vendor in ("postgresql", "postgis"):
+    """Warn of a database that is neither PostgreSQL nor SQLite, and so untested."""
+    database, vendor = _database()
+    if vendor in ("postgresql", "postgis", "sqlite3", "spatialite"):
         return []
-    if vendor not in ("sqlite3", "spatialite"):
-        return [
-            checks.Warning(
-                f"Sessions are stored with {database.get('ENGINE')}, which is untested.",
-                hint='Use "django.db.backends.postgresql", or "django.db.backends.sqlite3" to begin with.',
-                id="jay_sessions.W101",
-            )
-        ]
+    return [
+        checks.Warning(
+            f"Sessions are stored with {database.get('ENGINE')}, which is untested.",
+            hint='Use "django.db.backends.postgresql", or "django.db.backends.sqlite3" to begin with.',
+            id="jay_sessions.W101",
+        )
+    ]
+
+
+@register()
+def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of an SQLite that loses or refuses writes."""
+    database, vendor = _database()
     options = database.get("OPTIONS", {})
     command = str(options.get("init_command", "")).lower().replace(" ", "")
     unsafe = "synchronous=off" in command or "synchronous=0" in command
     immediate = str(options.get("transaction_mode")).upper() == "IMMEDIATE"
-    if "journal_mode=wal" in command and immediate and not unsafe:
+    suits = "journal_mode=wal" in command and immediate and not unsafe
+    if vendor not in ("sqlite3", "spatialite") or suits:
         return []
     return [
         checks.Warning(
@@ -79,6 +84,11 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
             id="jay_sessions.W102",
         )
     ]
+
+
+def _database() -> tuple[dict[str, Any], str]:
+    database = settings.DATABASES.get(router.db_for_write(TrackingSession), {})
+    return database, str(database.get("ENGINE", "")).rpartition(".")[2]
 
 
 @register(Tags.caches)
@@ -200,30 +210,35 @@ def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_lifetimes(**kwargs: Any) -> list[CheckMessage]:
-    """Warn where tokens are good for ever, and where what is known of users is kept for ever."""
+def check_lifetime(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where tokens are good for ever."""
     values, problems = parsed()
-    if problems:
+    if problems or values.get("session_lifetime") is not None:
         return []
-    found: list[CheckMessage] = []
-    if values.get("session_lifetime") is None:
-        found.append(
-            checks.Warning(
-                "Sessions do not expire: whoever gets hold of a token may use it for ever.",
-                hint=f'Write: {conf.NAME} = {{"SESSION_LIFETIME": 30 * 24 * 60 * 60}}',
-                id="jay_sessions.W109",
-            )
+    return [
+        checks.Warning(
+            "Sessions do not expire: whoever gets hold of a token may use it for ever.",
+            hint=f'Write: {conf.NAME} = {{"SESSION_LIFETIME": 30 * 24 * 60 * 60}}',
+            id="jay_sessions.W109",
         )
-    if values.get("retention") is None and values.get("user_id_storage") is not Storage.NONE:
-        found.append(
-            checks.Warning(
-                "Sessions with the ids of users are stored for ever.",
-                hint=f'Write: {conf.NAME} = {{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": '
-                "30 * 24 * 60 * 60}, and run jay_purge_sessions every day",
-                id="jay_sessions.W110",
-            )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_retention(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where ids of users are kept for ever."""
+    values, problems = parsed()
+    kept = values.get("retention") is None and values.get("user_id_storage") is not Storage.NONE
+    if problems or not kept:
+        return []
+    return [
+        checks.Warning(
+            "Sessions with the ids of users are stored for ever.",
+            hint=f'Write: {conf.NAME} = {{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": '
+            "30 * 24 * 60 * 60}, and run jay_purge_sessions every day",
+            id="jay_sessions.W110",
         )
-    return found
+    ]
 
 
 @register(Tags.security, deploy=True)

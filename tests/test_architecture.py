@@ -39,6 +39,7 @@ RULES = {
     "patterns": Rule(0),
     "providers": Rule(0),
     "rates": Rule(0),
+    "setting_names": Rule(0),
     "strict_json": Rule(0),
     "together": Rule(0),
     "tokens": Rule(0),

@@ -1,0 +1,13 @@
+"""The documentation as a site: `make docs`.
+
+Its source is the whole tree, so that each link is the one that a reader of the files follows.
+"""
+
+project = "jay_sessions"
+extensions = ["myst_parser"]
+myst_heading_anchors = 3
+root_doc = "docs/index"
+include_patterns = ["README.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md", "docs/*.md"]
+html_theme = "furo"
+html_title = "jay_sessions"
+html_copy_source = False

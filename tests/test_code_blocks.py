@@ -1,0 +1,145 @@
+"""Every block of code in the README and the guides is run in the example site, or has a reason not to be."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from project.zephr_demo_sessions import DEMO_SESSIONS
+from project.zephr_stand_in import ZephrStandIn
+
+from . import servers
+from .servers import ROOT
+from .zephr_wire import ACCESS_KEY, SECRET_KEY
+
+PAGES = [
+    "README.md",
+    "SECURITY.md",
+    "bench/README.md",
+    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+]
+
+ELSEWHERE = {
+    ("README.md", "make demo"): "the two commands: tests/test_demo.py, and CI itself",
+    ("README.md", "jay_create_api_key NAME [--scope"): "a synopsis",
+    (
+        "README.md",
+        "granian --interface wsgi",
+    ): "hosts that nobody has: tests/test_servers.py and the deploy step of CI",
+    ("docs/clients.md", "tracking-session.js"): "a browser runs it: tests/test_clients_md.py",
+    ("docs/architecture.md", "uv pip compile"): "asks the package index",
+    ("docs/architecture.md", "tokens.py"): "a picture of the tree",
+    ("docs/fuzzing.md", "JAY_FUZZ_EXAMPLES"): "takes an hour",
+    ("docs/index.md", ""): "lists of pages",
+    ("docs/tutorial.md", ""): "tests/test_tutorial.py",
+    ("bench/README.md", ""): "measurements take minutes each",
+}
+"""What is not run here: page, a part of the block, why."""
+
+BEFORE = """
+import os, sys
+from django.urls import path
+INSTALLED_APPS, MIDDLEWARE, urlpatterns, JAY_SESSIONS = [], [], [], {}
+"""
+AFTER = "\nfrom jay_sessions import conf\nassert not conf.parse(JAY_SESSIONS)[1]\n"
+SESSION = next(iter(DEMO_SESSIONS))
+
+
+def blocks(page):
+    return re.findall(r"```(\w*)\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def is_elsewhere(page, code):
+    return any(page == where and part in code for where, part in ELSEWHERE)
+
+
+def here(page, *languages):
+    return [code for language, code in blocks(page) if language in languages and not is_elsewhere(page, code)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with ZephrStandIn(ACCESS_KEY, SECRET_KEY) as zephr:
+        variables = {
+            "ZEPHR_BASE_URL": zephr.base_url,
+            "ZEPHR_ACCESS_KEY": ACCESS_KEY,
+            "ZEPHR_SECRET_KEY": SECRET_KEY,
+            "ZEPHR_LINK_SESSIONS": "1",
+            "JAY_SESSION_LIFETIME": "2592000",
+            "JAY_RETENTION": "7776000",
+        }
+        room = tmp_path_factory.mktemp("site")
+        with servers.running("granian", room, **variables) as server:
+            yield server, {**servers.example_site(server.database_url), **variables}
+
+
+@pytest.fixture
+def run(site, tmp_path):
+    """Run a command in an empty directory beside the site's `manage.py`."""
+    server, environment = site
+    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
+    # An answer of 400 or more is a failure of the block.
+    (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
+    environment = {
+        **environment,
+        "CURL_HOME": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "KEY": server.key,
+        "JAY_API_KEY": server.key,
+        "URL": f"http://localhost:{server.port}",
+        "ZEPHR_SESSION": SESSION,
+        "USER_ID_KEY": "a" * 32,
+        "OLD_USER_ID_KEY": "b" * 32,
+    }
+
+    def run(*command):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+def test_each_exception_is_there():
+    for page, part in ELSEWHERE:
+        assert any(part in code for _, code in blocks(page)), (page, part)
+
+
+def test_each_block_says_what_it_is_in():
+    for page in PAGES:
+        for language, code in blocks(page):
+            known = language in ("sh", "python", "json") or is_elsewhere(page, code)
+            assert known, (page, language, code)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if here(page, "json")])
+def test_json_is_json(page):
+    for code in here(page, "json"):
+        assert json.loads(code)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("page", [page for page in PAGES if here(page, "sh")])
+def test_what_is_to_be_typed_works(page, run, site):
+    server, _ = site
+    script = "".join(here(page, "sh")).replace("http://127.0.0.1:8000", f"http://localhost:{server.port}")
+    run("bash", "-euo", "pipefail", "-c", script.replace("jay_…", server.key))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        pytest.param(page, number, id=f"{page}-{number}")
+        for page in PAGES
+        for number in range(len(here(page, "python")))
+    ],
+)
+def test_python_runs(page, number, run):
+    run(sys.executable, "manage.py", "shell", "-v0", "-c", BEFORE + here(page, "python")[number] + AFTER)
