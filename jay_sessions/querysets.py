@@ -6,12 +6,12 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.db import connections, models, router, transaction
-from django.db.models.lookups import PostgresOperatorLookup
 from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from . import api_keys
+from .expressions import BYTEWISE, CurrentTransaction, NotAbove, NotBelow, along_index
 from .identifiers import MAX_LENGTH
 from .store import without_waiting
 from .uuid7 import first_id
@@ -34,54 +34,6 @@ CLAIM_LASTS = datetime.timedelta(minutes=5)
 
 KEPT = datetime.timedelta(hours=1)
 """How long it can be read from notes, at the least, which sessions were ended."""
-
-
-_BYTEWISE = frozenset({"playout_id", "user_id"})
-"""Columns whose index has the operator class `varchar_pattern_ops`."""
-
-
-class _NotBelow(PostgresOperatorLookup):
-    lookup_name = "not_below"
-    postgres_operator = "~>=~"
-
-
-class _NotAbove(PostgresOperatorLookup):
-    lookup_name = "not_above"
-    postgres_operator = "~<=~"
-
-
-class _Bytewise(models.expressions.OrderBy):
-    """The order of an index with the operator class `varchar_pattern_ops`."""
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        operator = "~>~" if self.descending else "~<~"
-        # Django's compiler takes an order apart where it finds ASC or DESC in it.
-        template = f"%(expression)s USING {operator} /* %(ordering)s */"
-        return self.as_sql(compiler, connection, template=template)
-
-
-def along_index(field: str, *, descending: bool = True) -> list[Any]:
-    """Return what to order by to read the index on `field` and the id, from its end unless told otherwise."""
-    kind = _Bytewise if field in _BYTEWISE else models.expressions.OrderBy
-    return [kind(models.F(field), descending=descending), "-session_id" if descending else "session_id"]
-
-
-class StepBegin(models.Func):
-    """The first day of the step that a day lies in, where a period is cut into steps of some days."""
-
-    output_field = models.DateField()
-
-    def __init__(self, day: str, first: datetime.date, days: int) -> None:
-        super().__init__(day, models.Value(first, models.DateField()), models.Value(days))
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
-        day, first, days = (compiler.compile(part) for part in self.source_expressions)
-        if connection.vendor == "sqlite":
-            past = f"CAST(julianday({day[0]}) - julianday({first[0]}) AS INTEGER) %% {days[0]}"
-            sql = f"date({day[0]}, '-' || ({past}) || ' days')"
-        else:
-            sql = f"({day[0]} - MOD({day[0]} - CAST({first[0]} AS date), {days[0]}))"
-        return sql, [*day[1], *day[1], *first[1], *days[1]]
 
 
 class _ValuesQuerySet(models.QuerySet[Row]):
@@ -124,8 +76,8 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
         """
         if connections[self.db].vendor != "postgresql":
             return self.filter(**{field: value}).order_by("-session_id")
-        if field in _BYTEWISE:
-            rows = self.filter(_NotBelow(models.F(field), value), _NotAbove(models.F(field), value))
+        if field in BYTEWISE:
+            rows = self.filter(NotBelow(models.F(field), value), NotAbove(models.F(field), value))
         else:
             rows = self.filter(**{f"{field}__gte": value, f"{field}__lte": value})
         return rows.order_by(*along_index(field))
@@ -198,21 +150,12 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
         return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
 
 
-class _CurrentTransaction(models.Func):
-    """The id of the transaction that this stands in; 0 on SQLite."""
-
-    output_field = models.BigIntegerField()
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
-        return ("pg_current_xact_id()::text::bigint" if connection.vendor == "postgresql" else "0"), []
-
-
 class EndedSessionQuerySet(models.QuerySet["EndedSession"]):
     """Notes of ended sessions, for processes that want to know what is new."""
 
     def note(self, session_id: uuid.UUID) -> None:
         """Note that the session is ended by this very transaction."""
-        self.create(session_id=session_id, transaction=_CurrentTransaction(), noted_at=timezone.now())
+        self.create(session_id=session_id, transaction=CurrentTransaction(), noted_at=timezone.now())
 
     def mark(self) -> int:
         """Return where `since` is to go on the next time: what is noted before it is there to read now."""

@@ -14,8 +14,9 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from . import presence
+from .expressions import StepBegin
 from .models import TrackingSession
-from .querysets import StepBegin, TrackingSessionQuerySet
+from .querysets import TrackingSessionQuerySet
 from .rollup_models import DailyCount, DailyUsers, Kind, RollupState
 from .rollups import start_of, zone_of_site
 from .store import available

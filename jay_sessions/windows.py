@@ -18,8 +18,8 @@ from typing import Any
 from django.db import router
 
 from .buckets import Interval
+from .expressions import along_index
 from .models import TrackingSession
-from .querysets import along_index
 from .rollup_models import PlayoutWindows
 from .uuid7 import first_id, millisecond_of
 

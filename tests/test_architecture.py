@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ RULES = {
     "models": Rule(1, uses("django")),
     "rollup_models": Rule(1, uses("django")),
     "querysets": Rule(1, uses("django")),
+    "expressions": Rule(1, uses("django")),
     "gpc": Rule(1),
     "grants": Rule(1, uses("django")),
     "migrations": Rule(1, uses("django")),
@@ -170,6 +172,14 @@ def test_a_module_imports_only_what_its_room_allows(name):
 )
 def test_a_package_is_imported_in_one_module_alone(package, only):
     assert {name for name in MODULES if package in imports_of(name)[1]} <= only
+
+
+def test_sql_stands_in_few_modules():
+    words = re.compile(r"\.execute\(|\bas_sql\b|\bRawSQL\b|\.raw\(")
+    speak = {name for name, path in MODULES.items() if words.search(path.read_text(encoding="utf-8"))}
+    allowed = {"expressions", "querysets", "statements", "store", "timeline"}
+    assert {name for name in speak if not name.startswith("migrations")} <= allowed
+    assert {"expressions", "querysets"} <= speak
 
 
 def test_no_module_is_named_after_nothing():
