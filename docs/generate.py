@@ -1,4 +1,5 @@
-"""Write the pages that are made of the code: settings.md, checks.md and commands.md, beside this file.
+"""Write the pages that are made of the code: python.md, settings.md, checks.md and
+commands.md, beside this file.
 
     python docs/generate.py
 
@@ -6,6 +7,7 @@
 """
 
 import argparse
+import ast
 import dataclasses
 import inspect
 import os
@@ -130,7 +132,85 @@ def _usage(action: argparse.Action) -> str:
     return option if action.nargs == 0 else f"{option} {value}"
 
 
-PAGES = {"settings.md": settings, "checks.md": checks, "commands.md": commands}
+PUBLIC = {
+    "sessions": ["start", "read", "end", "astart", "aread", "aend", "Started"],
+    "tokens": ["Token"],
+    "middleware": ["TrackingSessionMiddleware", "RequestSession"],
+    "signals": [],
+    "statistics": ["total", "by_day", "by_week", "top", "rolled_up_until", "Subject", "Measures"],
+    "timeline": ["over_time", "Bucket"],
+    "retention": ["sessions_of_user", "erase_user", "purge_limit", "purge"],
+    "zephr.gateway": ["get_session", "look_up", "Answer", "Source"],
+    "zephr.client": ["ZephrClient"],
+    "zephr.retries": ["Attempt"],
+    "zephr.session": ["ZephrSession", "DeviceSession", "AccessModel", "Entitlement", "State"],
+    "lane": ["FastLane"],
+    "health": ["SessionStore", "Zephr"],
+}
+"""What a site's own code may use, by module; `exceptions` is told whole."""
+
+
+def python() -> str:
+    lines = ["# Python", "", NOTE, "What a site's own code may use. Times are aware datetimes.", ""]
+    for name, members in PUBLIC.items():
+        path = HERE.parent / "jay_sessions" / f"{name.replace('.', '/')}.py"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        lines += [f"## `jay_sessions.{name}`", "", ast.get_docstring(tree) or "", ""]
+        there = {node.name: node for node in tree.body if isinstance(node, DEFINITIONS)}
+        for member in members:
+            lines += _member(there[member], "###")
+    lines += ["## `jay_sessions.exceptions`", "", "Indented below what it is a kind of; with its code.", ""]
+    return "\n".join([*lines, *_exceptions()]) + "\n"
+
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _member(node: Any, heading: str) -> Iterator[str]:
+    yield f"{heading} `{_signature(node)}`"
+    yield ""
+    yield ast.get_docstring(node) or ""
+    yield ""
+    if not isinstance(node, ast.ClassDef):
+        return
+    for part in node.body:
+        if isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_"):
+            yield f"- `{ast.unparse(part.target)}: {ast.unparse(part.annotation)}`"
+    yield ""
+    for part in node.body:
+        if isinstance(part, DEFINITIONS) and not part.name.startswith("_") and ast.get_docstring(part):
+            yield f"- `{_signature(part)}`: {' '.join((ast.get_docstring(part) or '').split())}"
+    yield ""
+
+
+def _signature(node: Any) -> str:
+    if isinstance(node, ast.ClassDef):
+        made = [part for part in node.body if isinstance(part, DEFINITIONS) and part.name == "__init__"]
+        return f"{node.name}({_arguments(made[0])})" if made else node.name
+    returned = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    is_property = any(ast.unparse(one).endswith("property") for one in node.decorator_list)
+    if is_property:
+        return f"{node.name}: {ast.unparse(node.returns)}"
+    keyword = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+    return f"{keyword}{node.name}({_arguments(node)}){returned}"
+
+
+def _arguments(node: Any) -> str:
+    return re.sub(r"^(self|cls)(, )?", "", ast.unparse(node.args))
+
+
+def _exceptions(kind: Any = None, depth: int = 0) -> Iterator[str]:
+    from jay_sessions.exceptions import JaySessionsError
+
+    kind = kind or JaySessionsError
+    meaning = " ".join((kind.__doc__ or "").split())
+    yield f"{'  ' * depth}- `{kind.__name__}` ({kind.code}): {meaning}"
+    for below in kind.__subclasses__():
+        if below.__module__ == JaySessionsError.__module__:
+            yield from _exceptions(below, depth + 1)
+
+
+PAGES = {"python.md": python, "settings.md": settings, "checks.md": checks, "commands.md": commands}
 
 
 def main() -> None:
