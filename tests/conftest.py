@@ -2,6 +2,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -105,6 +106,12 @@ def unavailable(reason: str) -> NoReturn:
     if os.environ.get("JAY_TESTS_MUST_NOT_SKIP"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def need_shell() -> None:
+    """Skip what types what the documentation shows, where there is nothing to type it into."""
+    if not shutil.which("bash") or not shutil.which("curl"):
+        unavailable("bash and curl are not installed.")
 
 
 def unsigned(**changes: Any) -> str:

@@ -1,7 +1,6 @@
 """What docs/clients.md shows is run as it stands."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -10,7 +9,7 @@ from jay_sessions.models import Scope, TrackingSession
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
-from .conftest import unavailable
+from .conftest import need_shell
 from .servers import ROOT
 from .test_browser import chromium, site  # noqa: F401 (fixtures)
 
@@ -46,8 +45,7 @@ def test_the_page(chromium, site, key):  # noqa: F811
 
 
 def run_in_bash(code, **variables):
-    if not shutil.which("bash") or not shutil.which("curl"):
-        unavailable("bash and curl are not installed.")
+    need_shell()
     command = ["bash", "-euo", "pipefail", "-c", code]
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "NO_PROXY": "*", **variables}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

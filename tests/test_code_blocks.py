@@ -13,6 +13,7 @@ from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
 from . import servers
+from .conftest import need_shell
 from .servers import ROOT
 from .zephr_wire import ACCESS_KEY, SECRET_KEY
 
@@ -127,6 +128,7 @@ def test_json_is_json(page):
 @pytest.mark.server
 @pytest.mark.parametrize("page", [page for page in PAGES if here(page, "sh")])
 def test_what_is_to_be_typed_works(page, run, site):
+    need_shell()
     server, _ = site
     script = "".join(here(page, "sh")).replace("http://127.0.0.1:8000", f"http://localhost:{server.port}")
     run("bash", "-euo", "pipefail", "-c", script.replace("jay_…", server.key))

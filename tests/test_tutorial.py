@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import need_shell
 from .servers import ROOT
 
 TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -62,6 +63,7 @@ def wait_for(port):
 
 @pytest.mark.server
 def test_whoever_follows_it_comes_to_the_end(shell, port, tmp_path):
+    need_shell()
     install, *blocks = BLOCKS
     assert "pip install" in install[1]
     (start,) = (number for number, (_, code) in enumerate(blocks) if "runserver" in code)
