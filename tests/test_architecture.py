@@ -174,6 +174,14 @@ def test_a_package_is_imported_in_one_module_alone(package, only):
     assert {name for name in MODULES if package in imports_of(name)[1]} <= only
 
 
+def test_each_module_is_in_the_picture_of_the_house():
+    text = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = set(re.findall(r"\w+", text.split("```")[1]))
+    apart = ("management", "migrations", "apps")
+    own = {name.split(".")[-1] for name in MODULES if name and not name.startswith(apart)}
+    assert own <= picture
+
+
 def test_sql_stands_in_few_modules():
     words = re.compile(r"\.execute\(|\bas_sql\b|\bRawSQL\b|\.raw\(")
     speak = {name for name, path in MODULES.items() if words.search(path.read_text(encoding="utf-8"))}
