@@ -1,5 +1,4 @@
-"""Write the pages that are made of the code: python.md, settings.md, checks.md and
-commands.md, beside this file.
+"""Write the pages that are made of the code: python.md, settings.md, checks.md, commands.md.
 
     python docs/generate.py
 
@@ -38,24 +37,27 @@ def settings() -> str:
         "",
         "## In `JAY_SESSIONS`",
         "",
-        *_names(NAMES, conf.Settings, 'JAY_SESSIONS = {{"{}": {}}}'),
+        *_names(NAMES, conf.Settings),
         "## In `ZEPHR`",
         "",
-        *_names(ZEPHR_NAMES, conf.ZephrSettings, 'JAY_SESSIONS = {{"ZEPHR": {{"{}": {}, …}}}}'),
+        *_names(ZEPHR_NAMES, conf.ZephrSettings),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _names(names: dict[str, Any], fields: type, line: str) -> Iterator[str]:
+def _names(names: dict[str, Any], fields: type) -> Iterator[str]:
+    from jay_sessions.checks import example
+
     for name, row in names.items():
+        number, line = example(name) or ("", "")
         yield f"### `{name}`"
         yield ""
         yield row.meaning
         yield ""
         if name not in REQUIRED:
             yield f"- Default: `{_default(name, fields)}`"
-        yield f"- For example: `{line.format(name, row.example)}`"
-        yield f"- Check: `jay_sessions.{row.check}`"
+        yield f"- For example: `{line}`"
+        yield f"- Check: `jay_sessions.{number}`"
         yield ""
 
 
@@ -158,7 +160,7 @@ def python() -> str:
         lines += [f"## `jay_sessions.{name}`", "", ast.get_docstring(tree) or "", ""]
         there = {node.name: node for node in tree.body if isinstance(node, DEFINITIONS)}
         for member in members:
-            lines += _member(there[member], "###")
+            lines += _member(there[member])
     lines += ["## `jay_sessions.exceptions`", "", "Indented below what it is a kind of; with its code.", ""]
     return "\n".join([*lines, *_exceptions()]) + "\n"
 
@@ -166,8 +168,8 @@ def python() -> str:
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def _member(node: Any, heading: str) -> Iterator[str]:
-    yield f"{heading} `{_signature(node)}`"
+def _member(node: Any) -> Iterator[str]:
+    yield f"### `{_signature(node)}`"
     yield ""
     yield ast.get_docstring(node) or ""
     yield ""

@@ -53,11 +53,11 @@ def take(chrome: webdriver.Chrome, name: str, url: str, colours: str, height: in
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
-        room = Path(name)
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
         command = [sys.executable, "manage.py", "demo", "--port", str(port), "--state", str(room)]
         environment = {**os.environ, "DATABASE_URL": f"sqlite:///{room / 'demo.sqlite3'}"}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as site:

@@ -32,8 +32,8 @@ def parsed() -> tuple[dict[str, Any], list[conf.Problem]]:
 
 def _error(problem: conf.Problem) -> CheckMessage:
     message = f"{conf.NAME}: {problem.name} {problem.message}."
-    if example := _example(problem.name):
-        number, line = example
+    if found := example(problem.name):
+        number, line = found
         return checks.Error(message, hint=f"Write, for example: {line}", id=f"jay_sessions.{number}")
     known = [conf.NAME, *NAMES, *ZEPHR_NAMES]
     close = difflib.get_close_matches(problem.name.upper(), known, n=1)
@@ -41,7 +41,7 @@ def _error(problem: conf.Problem) -> CheckMessage:
     return checks.Error(message, hint=hint, id=f"jay_sessions.{UNKNOWN_NAME}")
 
 
-def _example(name: str) -> tuple[str, str] | None:
+def example(name: str) -> tuple[str, str] | None:
     """Return the number of a name's check, and a line that sets it; None where it is no name."""
     if name == conf.NAME:
         return WHOLE_SETTING, f"{conf.NAME} = {{}}"

@@ -74,8 +74,9 @@ class _LastAnswer:
     def code(self, zephr: conf.ZephrSettings) -> str:
         """Return the code of what is wrong, "" for nothing. Raises ServiceWarning where nobody knows yet."""
         found = self._found
-        known = found is not None and found[0] == zephr
-        if found is not None and known and time.monotonic() - found[1] < KEPT:
+        if found is not None and found[0] != zephr:
+            found = None
+        if found is not None and time.monotonic() - found[1] < KEPT:
             return found[2]
         if self._asking.acquire(blocking=False):
             try:
@@ -84,9 +85,9 @@ class _LastAnswer:
             finally:
                 self._asking.release()
             return code
-        if found is not None and known:
-            return found[2]
-        raise ServiceWarning("ZEPHR_NOT_KNOWN_YET")
+        if found is None:
+            raise ServiceWarning("ZEPHR_NOT_KNOWN_YET")
+        return found[2]
 
 
 def _ask(zephr: conf.ZephrSettings) -> str:

@@ -77,20 +77,27 @@ def start(
         api_key_id=None if api_key is None else api_key.pk,
         zephr_session_id=zephr_session_id,
     )
+    started = _signed(row, settings.user_ids.kept(user_id))
+    recorders.record(row)
+    if session_started.receivers:
+        _send(session_started, row.as_session())
+    return started
+
+
+def _signed(row: Row, user_id: str | None) -> Started:
+    """Return what the client gets of a session; its row may have another form of the user id."""
+    settings = conf.get()
     token = Token(
         session_id=str(row.session_id),
-        start_time=now,
+        start_time=row.started_at,
         source=row.source,
-        user_id=settings.user_ids.kept(user_id),
+        user_id=user_id,
         provider_name=row.provider_name,
         signed=True,
     )
     encoded = tokens.encode(token, settings.signing_keys[0])
     if len(settings.cookie_name) + len(encoded) > tokens.MAX_LENGTH:
         raise InvalidUserId("string_too_long", "The token would be too long for a cookie.")
-    recorders.record(row)
-    if session_started.receivers:
-        _send(session_started, row.as_session())
     return Started(token, encoded)
 
 

@@ -106,9 +106,7 @@ def serving(name: str, directory: Path, database_url: str, **variables: str) -> 
     manage(environment, "migrate", "--verbosity", "0")
     scopes = [word for scope in ("tracking", "analytics", "zephr") for word in ("--scope", scope)]
     key = manage(environment, "jay_create_api_key", "test", *scopes)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", *(word.format(port=port) for word in COMMANDS[name])]
     log = (directory / "server.log").open("wb")
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
@@ -119,6 +117,12 @@ def serving(name: str, directory: Path, database_url: str, **variables: str) -> 
         finally:
             process.terminate()
             process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def wait_for(server: Server, process: "subprocess.Popen[bytes]") -> None:

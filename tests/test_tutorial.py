@@ -1,16 +1,14 @@
 """docs/tutorial.md, block by block, in an empty directory; `.ci/package.py` installs the package in one."""
 
-import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from . import servers
 from .conftest import need_shell
 from .servers import ROOT
 
@@ -21,13 +19,6 @@ COUNT = (
     "from jay_sessions.models import TrackingSession; "
     "print(TrackingSession.objects.count(), TrackingSession.objects.ended().count())"
 )
-
-
-@pytest.fixture
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -52,17 +43,8 @@ def shell(tmp_path):
     return run
 
 
-def wait_for(port):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise AssertionError("The site did not start.")
-
-
 @pytest.mark.server
-def test_whoever_follows_it_comes_to_the_end(shell, port, tmp_path):
+def test_whoever_follows_it_comes_to_the_end(shell, tmp_path):
     need_shell()
     install, *blocks = BLOCKS
     assert "pip install" in install[1]
@@ -74,9 +56,10 @@ def test_whoever_follows_it_comes_to_the_end(shell, port, tmp_path):
         else:
             said = shell(code.replace("createsuperuser", "createsuperuser --noinput"))
     key = re.search(r"^jay_\S+$", said, re.MULTILINE)[0]
+    port = servers.free_port()
     site = shell.start(f"{blocks[start][1].strip()} --noreload {port}")
     try:
-        wait_for(port)
+        servers.wait_for(servers.Server(port, key, ""), site)
         client = "".join(code for _, code in blocks[start + 1 : -1])
         client = client.replace("8000", str(port)).replace("jay_…", key).replace("curl ", "curl -sS ")
         said = shell(client)
