@@ -50,12 +50,16 @@ class Interval(enum.StrEnum):
     def default_start(self, end: datetime.datetime, zone: datetime.tzinfo) -> datetime.datetime:
         """Return where a range begins that ends at `end` and has `shown` buckets."""
         last = self.start_of(end - datetime.timedelta.resolution, zone)
-        if self is Interval.HOUR:
-            back = last.astimezone(datetime.UTC) - (self.shown - 1) * self.step
-        else:
-            # Noon, from which no daylight-saving change leads into another day.
-            back = last.replace(hour=12) - (self.shown - 1) * self.step
-        return self.start_of(back, zone)
+        back = (self.shown - 1) * self.step
+        if self is Interval.DAY:
+            return start_of_day(last.date() - back, zone)
+        return self.start_of(last.astimezone(datetime.UTC) - back, zone)
+
+
+def start_of_day(day: datetime.date, zone: datetime.tzinfo) -> datetime.datetime:
+    """Return, in `zone`, when the day begins there."""
+    # From noon, which no daylight-saving change puts into another day.
+    return Interval.DAY.start_of(datetime.datetime.combine(day, datetime.time(12), zone), zone)
 
 
 def starts(

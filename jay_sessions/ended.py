@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from . import conf, ended_ids, statements
+from .batcher import Batcher, NotDone
 from .exceptions import StoreUnavailable
 from .models import EndedSession, TrackingSession
 from .shared import PerProcess, SharedConnection
 from .store import available
-from .together import NotDone, Together
 
 MOST = 64
 """Sessions that one query asks for."""
@@ -47,7 +47,7 @@ def is_ended(session_id: str) -> bool:
 @async_unsafe
 def _is_ended(alias: str, session_id: str) -> bool:
     try:
-        return _lookups.get(alias).together.do(session_id)
+        return _lookups.get(alias).batcher.do(session_id)
     except NotDone as error:
         raise StoreUnavailable("The database did not answer in time.") from error
 
@@ -76,7 +76,7 @@ _pruned_at: float | None = None
 class _LookUps:
     def __init__(self, alias: str) -> None:
         self.connection = SharedConnection(alias)
-        self.together: Together[str, bool] = Together(self._ask, most=MOST)
+        self.batcher: Batcher[str, bool] = Batcher(self._ask, most=MOST)
 
     def _ask(self, session_ids: Sequence[str]) -> list[bool | Exception]:
         try:

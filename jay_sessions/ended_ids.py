@@ -24,7 +24,7 @@ from .exceptions import StoreUnavailable
 from .models import EndedSession, TrackingSession
 from .querysets import KEPT
 from .shared import PerProcess
-from .store import available
+from .store import available, close_if_old
 
 logger = logging.getLogger("jay_sessions")
 
@@ -89,10 +89,8 @@ class EndedIds:
             self._failures += 1
             raise
         self._drop_expired()
-        connection = connections[self._alias]
-        if connection.connection is not None and not connection.in_atomic_block:
-            # The thread may be one of the fast lane's, for which nobody else would do it.
-            connection.close_if_unusable_or_obsolete()
+        # The thread may be one of the fast lane's, for which nobody else would do it.
+        close_if_old(connections[self._alias])
 
     def _ask(self) -> None:
         began = monotonic()

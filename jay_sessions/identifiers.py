@@ -6,8 +6,10 @@ from .exceptions import InvalidPlayoutId, InvalidUserId, InvalidValue, InvalidZe
 
 MAX_LENGTH = 255
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What a string of Python may hold, but no UTF-8."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_text(value: object, error: type[InvalidValue] = InvalidValue) -> str:
@@ -25,7 +27,7 @@ def check_text(value: object, error: type[InvalidValue] = InvalidValue) -> str:
         raise error("string_too_long", f"String should have at most {MAX_LENGTH} characters.")
     if _CONTROL.search(value):
         raise error("string_control_character", "String should not contain control characters.")
-    if _SURROGATE.search(value):
+    if SURROGATE.search(value):
         raise error("string_unicode", "String should be valid Unicode.")
     return value
 

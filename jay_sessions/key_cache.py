@@ -29,8 +29,7 @@ _changes = 0
 
 def known(text: str) -> ApiKey | None:
     """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None."""
-    entry = _known.get(api_keys.digest(text))
-    return entry[0] if entry is not None and monotonic() - entry[1] < MAX_AGE else None
+    return _at_hand(api_keys.digest(text), monotonic())
 
 
 @sensitive_variables("text")
@@ -42,11 +41,11 @@ def find(text: str) -> ApiKey | None:
     if not api_keys.has_form(text):
         return None
     digest = api_keys.digest(text)
-    known = _known.get(digest)
     # Before the query: what it finds may be outdated by the time it arrives, but never older.
     now, changes = monotonic(), _changes
-    if known is not None and now - known[1] < MAX_AGE:
-        return known[0]
+    key = _at_hand(digest, now)
+    if key is not None:
+        return key
     # By digest: a manager's methods hold their arguments where an error report would show them.
     key = ApiKey.objects.with_digest(digest)
     with _lock:
@@ -56,6 +55,11 @@ def find(text: str) -> ApiKey | None:
                 del _known[next(iter(_known))]
             _known[digest] = (key, now)
     return key
+
+
+def _at_hand(digest: str, now: float) -> ApiKey | None:
+    entry = _known.get(digest)
+    return entry[0] if entry is not None and now - entry[1] < MAX_AGE else None
 
 
 def forget() -> None:

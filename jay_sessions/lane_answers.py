@@ -19,6 +19,7 @@ from .grants import Scope
 from .lane_site import Environ, Headers, Site
 from .models import ApiKey
 from .signals import session_started
+from .store import close_if_old
 from .tokens import Token
 
 _HEADERS = [
@@ -146,8 +147,5 @@ _METHODS: dict[str, Callable[[Environ, str, ApiKey], _Answer | None]] = {"GET": 
 
 
 def _close_old_connections() -> None:
-    """Close what this thread has open and should not have any more, as Django does around a request."""
     for connection in connections.all(initialized_only=True):
-        # A test's transaction is around the request, and stays.
-        if connection.connection is not None and not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        close_if_old(connection)

@@ -6,7 +6,7 @@ import uuid
 
 from django.utils import timezone
 
-from . import conf, sessions
+from . import sessions
 from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
 from .store import available
@@ -50,7 +50,7 @@ def page(
 def _matching(playout_id: str, filters: Filters) -> TrackingSessionQuerySet:
     rows = TrackingSession.objects.filter(playout_id=playout_id)
     if filters.user_id is not None:
-        rows = rows.filter(user_id__in=conf.get().user_ids.forms(filters.user_id))
+        rows = rows.of_user(filters.user_id)
     if filters.provider is not None:
         rows = rows.filter(provider_name=filters.provider)
     if filters.started_after is not None:

@@ -3,6 +3,7 @@
 import datetime
 import hmac
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.db import connections, models, router, transaction
@@ -10,10 +11,10 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import api_keys
+from . import api_keys, conf
 from .expressions import BYTEWISE, CurrentTransaction, NotAbove, NotBelow, along_index
 from .identifiers import MAX_LENGTH
-from .store import without_waiting
+from .store import available, without_waiting
 from .uuid7 import first_id
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
         """Keep what started earlier than `moment`."""
         return self.filter(session_id__lt=first_id(moment))
 
+    def of_user(self, user_id: str) -> Self:
+        """Keep a user's sessions; the id may be given as it came or in any form in which it is stored."""
+        return self.filter(user_id__in=conf.get().user_ids.forms(user_id))
+
     def ended(self) -> Self:
         """Keep what was ended by a client."""
         return self.filter(ended_at__isnull=False)
@@ -148,6 +153,25 @@ class TrackingSessionQuerySet(_ValuesQuerySet["TrackingSession"]):
             return self.ended()
         limit = first_id(expired_until + datetime.timedelta.resolution)
         return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
+
+    def delete_in_batches(self, size: int, *, newest_first: bool = False) -> Iterator[int]:
+        """Delete the rows, each `size` of them in a transaction of their own; give how many, batch by batch.
+
+        They are to come in the order of their ids, and `newest_first` says in which. Raises
+        StoreUnavailable.
+        """
+        rows = self.primary().values_list("session_id", flat=True)
+        beyond = "session_id__lt" if newest_first else "session_id__gt"
+        following = rows
+        while True:
+            with available():
+                ids = list(following[:size])
+                if not ids:
+                    return
+                count, _ = self.model._default_manager.using(rows.db).filter(pk__in=ids).delete()
+            yield count
+            # Not from the first one again: PostgreSQL would walk over all that it has deleted meanwhile.
+            following = rows.filter(**{beyond: ids[-1]})
 
 
 class EndedSessionQuerySet(models.QuerySet["EndedSession"]):
@@ -221,11 +245,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         key.full_clean()
         key.save(force_insert=True)
         return key, text
-
-    @sensitive_variables("text")
-    def find(self, text: str) -> "ApiKey | None":
-        """Return the key with this text, revoked or not; None where there is none."""
-        return self.with_digest(api_keys.digest(text)) if api_keys.has_form(text) else None
 
     def with_digest(self, digest: str) -> "ApiKey | None":
         """Return the key whose text has this digest, revoked or not; None where there is none."""

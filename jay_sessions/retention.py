@@ -8,7 +8,7 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from . import conf, rollups, statistics
+from . import conf, site_days, statistics
 from .exceptions import InvalidUserId
 from .identifiers import clean_user_id
 from .models import LinkedZephrSession, TrackingSession
@@ -30,7 +30,7 @@ def purge_limit() -> datetime.datetime | None:
     retention, counted = conf.get().retention, statistics.rolled_up_until()
     if retention is None or counted is None:
         return None
-    return min(timezone.now() - retention, rollups.start_of(rollups.day_of(counted) - _ONE_DAY))
+    return min(timezone.now() - retention, site_days.start_of(site_days.day_of(counted) - _ONE_DAY))
 
 
 def sessions_to_purge(limit: datetime.datetime) -> TrackingSessionQuerySet:
@@ -45,7 +45,7 @@ def purge(limit: datetime.datetime) -> Iterator[int]:
     a transaction, and after it comes a pause of its length, for others who write. Raises
     StoreUnavailable.
     """
-    yield from _unhurried(_purge_sessions(limit))
+    yield from _unhurried(sessions_to_purge(limit).order_by("session_id").delete_in_batches(BATCH))
     for _ in _unhurried(_purge_zephr_sessions(limit)):
         pass
 
@@ -55,7 +55,7 @@ def sessions_of_user(user_id: str) -> TrackingSessionQuerySet:
     cleaned = clean_user_id(user_id)
     if cleaned is None:
         raise InvalidUserId("string_too_short", "String should have at least 1 character.")
-    return TrackingSession.objects.primary().filter(user_id__in=conf.get().user_ids.forms(cleaned))
+    return TrackingSession.objects.primary().of_user(cleaned)
 
 
 def erase_user(user_id: str) -> Iterator[int]:
@@ -75,20 +75,6 @@ def _unhurried(batches: Iterable[int]) -> Iterator[int]:
         yield count
         time.sleep(took)
         begun = time.monotonic()
-
-
-def _purge_sessions(limit: datetime.datetime) -> Iterator[int]:
-    rows = sessions_to_purge(limit).order_by("session_id").values_list("session_id", flat=True)
-    following = rows
-    while True:
-        with available():
-            ids = list(following[:BATCH])
-            if not ids:
-                return
-            count, _ = TrackingSession.objects.primary().filter(session_id__in=ids).delete()
-        yield count
-        # Not from the first one again: PostgreSQL would walk over all that it has deleted meanwhile.
-        following = rows.filter(session_id__gt=ids[-1])
 
 
 def _purge_zephr_sessions(limit: datetime.datetime) -> Iterator[int]:

@@ -86,7 +86,10 @@ class PlayoutWindows(models.Model):
 
 
 class ChangedDay(models.Model):
-    """A note that a session of an earlier day was ended. Only inserted and deleted: nobody waits for it."""
+    """A note that a day is to be counted anew: a session of it was ended later, or found at Zephr.
+
+    Only inserted and deleted, so nobody waits for it.
+    """
 
     day = models.DateField()
 

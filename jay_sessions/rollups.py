@@ -17,11 +17,11 @@ from django.db.models import Model
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from . import presence, windows
-from .buckets import Interval
+from . import daily, site_days, windows
 from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
 from .rollup_models import ChangedDay, DailyCount, DailyUsers, Kind, RollupState
+from .site_days import day_of, start_of
 from .store import available
 from .uuid7 import moment_of
 
@@ -42,22 +42,6 @@ class Step:
 
     day: datetime.date
     left: int
-
-
-def zone_of_site() -> datetime.tzinfo:
-    """Return the zone whose days are rolled up."""
-    return timezone.get_default_timezone()
-
-
-def day_of(moment: datetime.datetime) -> datetime.date:
-    """Return the site's day that an aware time lies in."""
-    return moment.astimezone(zone_of_site()).date()
-
-
-def start_of(day: datetime.date) -> datetime.datetime:
-    """Return when the site's day begins."""
-    noon = datetime.datetime.combine(day, datetime.time(12), zone_of_site())
-    return Interval.DAY.start_of(noon, zone_of_site())
 
 
 def run(*, rebuild: bool = False) -> Iterator[Step]:
@@ -81,22 +65,22 @@ def run(*, rebuild: bool = False) -> Iterator[Step]:
             yield Step(done, 0 if day is None else (day_of(_limit()) - day).days + 1)
 
 
-def is_of_an_earlier_day(session: TrackingSession) -> bool:
-    """Say whether a session was ended on another day than it was started, which is rolled up by now."""
-    return session.ended_at is not None and day_of(session.started_at) != day_of(session.ended_at)
+def note_ended(session: TrackingSession) -> None:
+    """Note, in the transaction of the end itself, that an earlier day is to be counted anew.
 
-
-def note_change(session: TrackingSession) -> None:
-    """Note, in the transaction of the change itself, that the session's day is to be counted anew."""
-    ChangedDay.objects.create(day=day_of(session.started_at))
+    The present one is by every run.
+    """
+    day = day_of(session.started_at)
+    if session.ended_at is not None and day != day_of(session.ended_at):
+        ChangedDay.objects.create(day=day)
 
 
 def note_enriched(zephr_session_id: str) -> None:
     """Note that the days of the sessions that are linked to it are to be counted anew."""
     rows = TrackingSession.objects.primary().filter(zephr_session_id=zephr_session_id)
-    days = rows.annotate(day=TruncDate("started_at", tzinfo=zone_of_site())).values_list("day", flat=True)
-    today = day_of(timezone.now())
-    ChangedDay.objects.bulk_create(ChangedDay(day=day) for day in days.order_by().distinct() if day != today)
+    days = rows.annotate(day=TruncDate("started_at", tzinfo=site_days.zone())).values_list("day", flat=True)
+    earlier = days.order_by().distinct().exclude(day=site_days.today())
+    ChangedDay.objects.bulk_create(ChangedDay(day=day) for day in earlier)
 
 
 def _limit() -> datetime.datetime:
@@ -125,9 +109,9 @@ def _first_day(*, rebuild: bool) -> tuple[datetime.date, datetime.date] | None:
     first = day_of(begin)
     with transaction.atomic(_alias()):
         state = _locked_state()
-        if state.zone != str(zone_of_site()):
+        if state.zone != str(site_days.zone()):
             _forget_from(min(first, begin.astimezone(zoneinfo.ZoneInfo(state.zone)).date()))
-            state.zone, state.rolled_until = str(zone_of_site()), None
+            state.zone, state.rolled_until = str(site_days.zone()), None
             state.save(using=_alias())
     if state.rolled_until is None:
         return first, first
@@ -137,7 +121,7 @@ def _first_day(*, rebuild: bool) -> tuple[datetime.date, datetime.date] | None:
 
 def _locked_state() -> RollupState:
     states = RollupState.objects.using(_alias()).select_for_update()
-    state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(zone_of_site())})
+    state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
     return state
 
 
@@ -220,7 +204,7 @@ def _replace_counts(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
     kept = DailyCount.objects.using(_alias())
     kept.filter(day=day).delete()
     for kind in Kind:
-        found = presence.counts(rows, kind, zone_of_site())
+        found = daily.counts(rows, kind, site_days.zone())
         kept.bulk_create(
             (
                 DailyCount(
@@ -235,8 +219,8 @@ def _replace_counts(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
 def _replace_users(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
     kept = DailyUsers.objects.using(_alias())
     kept.filter(day=day).delete()
-    for kind in presence.WITH_USERS:
-        found = presence.users(rows, kind, zone_of_site())
+    for kind in daily.WITH_USERS:
+        found = daily.users(rows, kind, site_days.zone())
         kept.bulk_create((DailyUsers(kind=kind, **row) for row in found), batch_size=_BATCH)
 
 

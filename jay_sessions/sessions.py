@@ -180,8 +180,7 @@ def _end(session: TrackingSession) -> bool:
         has_ended = bool(still_open.update(ended_at=session.ended_at))
         if has_ended:
             ended.note(session.pk)
-            if rollups.is_of_an_earlier_day(session):
-                rollups.note_change(session)
+            rollups.note_ended(session)
     return has_ended
 
 

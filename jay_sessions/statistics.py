@@ -13,15 +13,15 @@ from typing import Any, TypeVar, cast
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from . import presence
+from . import daily, site_days
 from .expressions import StepBegin
 from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
 from .rollup_models import DailyCount, DailyUsers, Kind, RollupState
-from .rollups import start_of, zone_of_site
+from .site_days import start_of
 from .store import available
 
-__all__ = ["Kind", "Measures", "Subject", "by_day", "rolled_up_until", "top", "total"]
+__all__ = ["Kind", "Measures", "Subject", "by_day", "by_week", "rolled_up_until", "top", "total"]
 
 _ONE_DAY = datetime.timedelta(days=1)
 _NOTHING = datetime.timedelta()
@@ -158,7 +158,7 @@ def _read(
 
 def _rolled_until() -> datetime.datetime | None:
     # What was counted in the days of another zone is of no use.
-    states = RollupState.objects.filter(zone=str(zone_of_site()))
+    states = RollupState.objects.filter(zone=str(site_days.zone()))
     return states.values_list("rolled_until", flat=True).first()
 
 
@@ -179,7 +179,7 @@ class _Period:
             rows = DailyCount.objects.filter(kind=kind, day__gte=self.first, day__lt=self.after)
             counted.update(rows.values_list("name").annotate(Sum("sessions")).order_by())
         live = self._live(kind, None)
-        for row in () if live is None else presence.counts(live, kind, zone_of_site()):
+        for row in () if live is None else daily.counts(live, kind, site_days.zone()):
             counted[row["name"]] += row["sessions"]
         return counted
 
@@ -207,21 +207,21 @@ class _Period:
     def _live_counts(self, kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
         live = self._live(kind, names)
         if live is not None:
-            yield from presence.counts(live, kind, zone_of_site())
+            yield from daily.counts(live, kind, site_days.zone())
 
     def users(self, kind: Kind, names: list[str], days: int) -> Iterator[dict[str, Any]]:
         """Give `name`, `day`, `users` and `new_users`.
 
         The period is cut into steps of so many days; users are those who had not been there in theirs.
         """
-        if kind not in presence.WITH_USERS:
+        if kind not in daily.WITH_USERS:
             return
         if self.until is not None:
             rows = self._rolled_up(DailyUsers, kind, names)
             whole = days >= (self.after - self.first).days
             yield from self._users_of_whole(rows) if whole else self._users_of_steps(rows, days)
         live = self._live(kind, names)
-        for row in () if live is None else presence.users(live, kind, zone_of_site()):
+        for row in () if live is None else daily.users(live, kind, site_days.zone()):
             is_new = row["last_day"] is None
             begin = row["day"] - (row["day"] - self.first) % (days * _ONE_DAY)
             counts = is_new or row["last_day"] < begin
@@ -264,6 +264,6 @@ class _Period:
         if begin >= min(end, timezone.now()):
             return None
         rows = TrackingSession.objects.started_from(begin).started_before(end)
-        if names is None or kind not in presence.FIELDS:
+        if names is None or kind not in daily.FIELDS:
             return rows
-        return rows.filter(**{f"{presence.FIELDS[kind]}__in": names})
+        return rows.filter(**{f"{daily.FIELDS[kind]}__in": names})

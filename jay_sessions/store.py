@@ -46,6 +46,15 @@ def without_waiting(alias: str) -> Iterator[None]:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
 
 
+def close_if_old(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection that is broken or past `CONN_MAX_AGE`, as Django does around a request.
+
+    One in a transaction stays: a test's is around the request.
+    """
+    if connection.connection is not None and not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
 def is_read_only(connection: BaseDatabaseWrapper) -> bool:
     """Say whether a PostgreSQL refuses writes, as a standby does. What the database raises passes through."""
     if connection.vendor != "postgresql":

@@ -12,11 +12,10 @@ from typing import Any
 
 from django.db import connections, router
 
-from . import buckets, windows
+from . import buckets, site_days, windows
 from .buckets import Interval
 from .models import TrackingSession
 from .rollup_models import Kind
-from .rollups import zone_of_site
 from .statistics import Subject, by_day, rolled_up_until
 from .store import available
 from .uuid7 import first_id
@@ -66,7 +65,7 @@ def over_time(
 def _rolled_up(playout_id: str, days: list[datetime.datetime], end: datetime.datetime) -> list[Bucket] | None:
     """Return the numbers of whole days of the site's own zone; None where the rollups cannot say."""
     zone = days[0].tzinfo
-    until = rolled_up_until() if str(zone) == str(zone_of_site()) else None
+    until = rolled_up_until() if str(zone) == str(site_days.zone()) else None
     if zone is None or until is None or until < days[-1]:
         return None
     if end < min(Interval.DAY.after(days[-1], zone), until):

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from jay_sessions import sessions
+from jay_sessions import key_cache, sessions
 from jay_sessions.grants import Scope
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.uuid7 import RANDOM_BITS, uuid7
@@ -62,7 +62,7 @@ def prepare(state: Path) -> Credentials:
 
 
 def _key(name: str, scope: Scope, text: str) -> str:
-    found = ApiKey.objects.find(text)
+    found = key_cache.find(text)
     if found is not None and found.is_live(timezone.now()):
         return text
     ApiKey.objects.filter(name=name).revoke()

@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connection
 from django.http import HttpResponse
 from django.test import Client
 
-from jay_sessions import ended, ended_ids, shared
+from jay_sessions import api_keys, ended, ended_ids, shared
 from jay_sessions.models import ApiKey, Scope
 from jay_sessions.recorders import group
 
@@ -86,6 +86,11 @@ def operator(*codenames: str) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def key_of(text: str) -> ApiKey | None:
+    """The API key with this text, as it is stored."""
+    return ApiKey.objects.with_digest(api_keys.digest(text))
 
 
 def token_of(response: HttpResponse) -> str:

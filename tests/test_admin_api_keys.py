@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from jay_sessions.models import ApiKey
 
+from .conftest import key_of
+
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/jay_sessions/apikey/"
@@ -31,7 +33,7 @@ def test_a_new_key_is_shown_once_and_works(admin_client):
     assert "no-store" in response["Cache-Control"]
     [text] = set(re.findall(r"jay_[0-9a-f]{8}_[\w-]{43}", response.content.decode()))
     key = ApiKey.objects.get()
-    assert ApiKey.objects.find(text) == key
+    assert key_of(text) == key
     assert (key.name, key.scopes, key.playouts) == ("partner", ["tracking", "zephr"], ["netflix-*", "zdf:1"])
     answer = Client(headers={"X-API-Key": text}).post("/playouts/netflix-de/tracking/session")
     assert answer.status_code == 200

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jay_sessions import rollups
 from jay_sessions.admin import deletion, paging
+from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import TrackingSession
 from jay_sessions.uuid7 import uuid7
 
@@ -501,7 +502,7 @@ def test_a_deletion_that_breaks_off_is_in_the_log_with_what_it_did(admin_client,
             done.append(sql)
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(refuse_the_second), pytest.raises(OperationalError):
+    with connection.execute_wrapper(refuse_the_second), pytest.raises(StoreUnavailable):
         admin_client.post(LIST, across(post="yes", until=asked))
     assert TrackingSession.objects.count() == 15
     assert LogEntry.objects.get().object_repr == "10 tracking sessions"

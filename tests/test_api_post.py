@@ -14,7 +14,7 @@ from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.signals import session_started
 from jay_sessions.uuid7 import moment_of
 
-from .conftest import COOKIE, EXAMPLE_TOKEN, PATH, PLAYOUT, members_of, token_of
+from .conftest import COOKIE, EXAMPLE_TOKEN, PATH, PLAYOUT, key_of, members_of, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +81,7 @@ def test_the_session_is_stored_with_its_key_and_playout(api, key):
     api.post(f"{PATH}?user_id=user-1")
     row = TrackingSession.objects.get()
     assert (row.playout_id, row.user_id, row.provider_name) == (PLAYOUT, "user-1", "netflix")
-    assert row.api_key == ApiKey.objects.find(key)
+    assert row.api_key == key_of(key)
     assert row.ended_at is None
 
 

@@ -22,7 +22,7 @@ from jay_sessions.models import ApiKey
 from project import demo
 from project.zephr_stand_in import ZephrStandIn
 
-from .conftest import unavailable
+from .conftest import key_of, unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -150,7 +150,7 @@ def test_an_operator_creates_a_key_sees_it_once_and_revokes_it(operator):
     operator.press("input[name=_save]")
     operator.picture("api-key-created")
     text = operator.chrome.find_element(By.ID, "issued-key").get_attribute("value")
-    assert ApiKey.objects.find(text) == ApiKey.objects.get(name="partner")
+    assert key_of(text) == ApiKey.objects.get(name="partner")
     operator.press("#content a")
     assert text not in operator.chrome.page_source
     operator.chrome.find_element(By.CSS_SELECTOR, "input.action-select").click()

@@ -9,7 +9,7 @@ from django.test import Client
 from jay_sessions import api_keys
 from jay_sessions.models import ApiKey
 
-from .conftest import PATH
+from .conftest import PATH, key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def test_creating_a_key_prints_it_alone():
     text = printed[:-1]
     assert api_keys.has_form(text)
     key = ApiKey.objects.get()
-    assert ApiKey.objects.find(text) == key
+    assert key_of(text) == key
     assert (key.name, key.scopes, key.playouts, key.expires_at) == ("partner", ["tracking"], ["*"], None)
 
 

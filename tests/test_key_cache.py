@@ -30,6 +30,27 @@ def status(text: str) -> int:
     return Client(headers={"X-API-Key": text, **TOKEN}).get(PATH).status_code
 
 
+def test_a_key_is_found_by_its_text_revoked_or_not():
+    key, text = ApiKey.objects.issue("partner")
+    ApiKey.objects.issue("another")
+    assert key_cache.find(text) == key
+    ApiKey.objects.revoke()
+    assert key_cache.find(text) == key
+
+
+def test_a_text_that_is_no_key_is_not_looked_up(django_assert_num_queries):
+    _, text = ApiKey.objects.issue("partner")
+    with django_assert_num_queries(0):
+        for other in ("", text[:-1], text + "\n", text.upper(), "ä", "\0", "\ud800"):
+            assert key_cache.find(other) is None
+
+
+def test_an_unknown_key_is_not_found():
+    _, text = ApiKey.objects.issue("partner")
+    other = text[:-1] + ("A" if text[-1] != "A" else "B")
+    assert key_cache.find(other) is None
+
+
 def test_a_key_is_looked_up_once_and_then_known(issue_key, django_assert_num_queries):
     text = issue_key()
     assert status(text) == 200

@@ -7,7 +7,7 @@ from django.test import Client
 
 from jay_sessions.models import ApiKey
 
-from .conftest import PATH, error_of
+from .conftest import PATH, error_of, key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +61,7 @@ def test_what_no_browser_sends_is_refused(origins):
 
 def test_the_command_takes_origins(capsys):
     call_command("jay_create_api_key", "web", "--origin", ORIGINS[0], "--origin", ORIGINS[1])
-    assert ApiKey.objects.find(capsys.readouterr().out.strip()).origins == ORIGINS
+    assert key_of(capsys.readouterr().out.strip()).origins == ORIGINS
 
 
 def test_the_admin_takes_origins_a_line_each(admin_client):

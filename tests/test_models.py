@@ -213,33 +213,6 @@ def test_a_key_that_cannot_be_is_refused(fields):
     assert not ApiKey.objects.exists()
 
 
-def test_a_key_is_found_by_its_text_revoked_or_not():
-    key, text = ApiKey.objects.issue("partner")
-    ApiKey.objects.issue("another")
-    assert ApiKey.objects.find(text) == key
-    ApiKey.objects.revoke()
-    assert ApiKey.objects.find(text) == key
-
-
-def test_a_text_that_is_no_key_is_not_looked_up(django_assert_num_queries):
-    _, text = ApiKey.objects.issue("partner")
-    with django_assert_num_queries(0):
-        for other in ("", text[:-1], text + "\n", text.upper(), "ä", "\0", "\ud800"):
-            assert ApiKey.objects.find(other) is None
-
-
-def test_an_unknown_key_is_not_found():
-    _, text = ApiKey.objects.issue("partner")
-    other = text[:-1] + ("A" if text[-1] != "A" else "B")
-    assert ApiKey.objects.find(other) is None
-
-
-def test_a_key_is_found_over_an_index_with_one_query(django_assert_num_queries):
-    _, text = ApiKey.objects.issue("partner")
-    with django_assert_num_queries(1):
-        ApiKey.objects.find(text)
-
-
 def test_keys_are_revoked_once_and_for_good():
     first, _ = ApiKey.objects.issue("first")
     ApiKey.objects.issue("second")

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import models
 from django.test import RequestFactory
 
-from jay_sessions import rollups, sessions, statistics, user_ids
+from jay_sessions import rollups, sessions, site_days, statistics, user_ids
 from jay_sessions.middleware import TrackingSessionMiddleware
 from jay_sessions.models import TrackingSession
 from jay_sessions.rollup_models import DailyCount, DailyUsers, Kind, PlayoutWindows
@@ -148,7 +148,7 @@ def appears(api, admin_client, setting, caplog, column):
     [found["exports, in the admin and by command"]] = exports
     list(rollups.run())
     assert form_in(everything_of_the_rollups()) == "nothing"
-    day = rollups.day_of(TrackingSession.objects.get().started_at)
+    day = site_days.day_of(TrackingSession.objects.get().started_at)
     users = statistics.total(Subject(Kind.SITE), day, day + datetime.timedelta(days=1)).users
     found["rollups and statistics"] = "a number" if users == 1 else "nothing"
     found["the log"] = form_in(caplog.text)

@@ -152,7 +152,7 @@ def test_a_bad_row_fails_for_nobody_but_itself(statements_seen):
 
 @pytest.mark.usefixtures("grouped")
 def test_a_queue_that_is_full_is_an_unavailable_store(monkeypatch):
-    monkeypatch.setattr(group._writers.get("default").together, "_room", 0)
+    monkeypatch.setattr(group._writers.get("default").batcher, "_room", 0)
     with pytest.raises(StoreUnavailable):
         recorders.record(row())
     assert stored() == []

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from jay_sessions import export, retention, rollups, sessions, statistics
+from jay_sessions import export, retention, rollups, sessions, site_days, statistics
 from jay_sessions.exceptions import InvalidUserId, NoSession, StoreUnavailable
 from jay_sessions.models import LinkedZephrSession, TrackingSession
 from jay_sessions.rollup_models import DailyCount, Kind
@@ -90,7 +90,7 @@ def test_nothing_is_purged_of_nothing(ten_days):
 
 
 def everything_counted():
-    first, after = rollups.day_of(NOON) - 20 * DAY, rollups.day_of(NOON) + DAY
+    first, after = site_days.day_of(NOON) - 20 * DAY, site_days.day_of(NOON) + DAY
     subjects = [Subject(Kind.SITE), Subject(Kind.PLAYOUT, PLAYOUT), Subject(Kind.PLAYOUT, "zdf:1")]
     return [statistics.by_day(subject, first, after) for subject in subjects]
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import rollups, sessions, statistics, timeline
+from jay_sessions import rollups, sessions, site_days, statistics, timeline
 from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import LinkedZephrSession, TrackingSession
@@ -68,7 +68,7 @@ def now(time_machine):
 
 def expected(subject, first, after):
     """The measures of a period, counted in Python."""
-    zone = rollups.zone_of_site()
+    zone = site_days.zone()
     column = {Kind.PLAYOUT: "playout_id", Kind.PROVIDER: "provider_name", Kind.SOURCE: "source"}.get(
         subject.kind
     )
@@ -435,10 +435,10 @@ def test_two_runs_at_the_same_time_count_nothing_twice():
     for thread in threads:
         thread.join()
     assert not failures
-    today = rollups.day_of(now)
+    today = site_days.day_of(now)
     assert_right(today - 11 * DAY, today + DAY)
     assert DailyCount.objects.filter(kind=Kind.SITE).count() == len(
-        {rollups.day_of(row.started_at) for row in TrackingSession.objects.all()}
+        {site_days.day_of(row.started_at) for row in TrackingSession.objects.all()}
     )
     hours = ("netflix:1", now - 10 * DAY, now, Interval.HOUR, zoneinfo.ZoneInfo("Asia/Kathmandu"))
     kept = timeline.over_time(*hours)

@@ -15,15 +15,17 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from .. import conf, statistics
+from ..daily import WITH_USERS
 from ..exceptions import StoreUnavailable
 from ..models import TrackingSession
-from ..presence import WITH_USERS
-from ..statistics import Kind, Measures, Subject
+from ..rollup_models import Kind
+from ..site_days import today
+from ..statistics import Measures, Subject
 from ..store import available
 from . import cards, charts, links
 from .cards import seconds
 from .charts import Chart, Plot, Series
-from .periods import DAY, DEFAULT, PRESETS, Choice, ChoiceForm, Period, today
+from .periods import DAY, DEFAULT, PRESETS, Choice, ChoiceForm, Period
 from .scales import Unit, percentage
 
 STALE = datetime.timedelta(hours=1)

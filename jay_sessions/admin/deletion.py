@@ -1,7 +1,6 @@
 """Sessions deleted from the list: those that are ticked, or all that match, in batches."""
 
 import datetime
-from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -78,7 +77,7 @@ def _question(model_admin: Any, request: HttpRequest, shown: SessionList) -> Tem
 def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, described: str) -> None:
     count = 0
     try:
-        for deleted in _deleted(rows.primary()):
+        for deleted in rows.delete_in_batches(BATCH, newest_first=True):
             count += deleted
             if count >= MOST:
                 break
@@ -91,11 +90,3 @@ def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySe
     else:
         more = _("There may be more that match: delete again.")
         model_admin.message_user(request, f"{text} {more}", messages.WARNING)
-
-
-def _deleted(rows: TrackingSessionQuerySet) -> Iterator[int]:
-    """Delete the rows, newest first; gives how many, batch by batch."""
-    following = rows
-    while ids := list(following.values_list("session_id", flat=True)[:BATCH]):
-        yield TrackingSession.objects.primary().filter(session_id__in=ids).delete()[0]
-        following = rows.filter(session_id__lt=ids[-1])

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import sessions
-from ..buckets import Interval
+from ..buckets import start_of_day
 from ..exceptions import InvalidValue
 from ..identifiers import check_text
 from ..models import LinkedZephrSession, TrackingSession
@@ -201,19 +201,18 @@ class PeriodFilter(admin.SimpleListFilter):
         return list(self.PERIODS.items())
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        rows, now = _rows(queryset), timezone.localtime()
-        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = _rows(queryset)
         match self.value():
             case "hour":
-                return rows.started_from(now - datetime.timedelta(hours=1))
+                return rows.started_from(timezone.now() - datetime.timedelta(hours=1))
             case "today":
-                return rows.started_from(today)
+                return rows.started_from(_days_ago(0))
             case "yesterday":
-                return rows.started_from(today - datetime.timedelta(days=1)).started_before(today)
+                return rows.started_from(_days_ago(1)).started_before(_days_ago(0))
             case "7-days":
-                return rows.started_from(today - datetime.timedelta(days=6))
+                return rows.started_from(_days_ago(6))
             case "30-days":
-                return rows.started_from(today - datetime.timedelta(days=29))
+                return rows.started_from(_days_ago(29))
             case _:
                 return queryset
 
@@ -261,6 +260,8 @@ def _day(text: str) -> datetime.date:
 
 
 def _start_of(day: datetime.date) -> datetime.datetime:
-    zone = timezone.get_current_timezone()
-    noon = datetime.datetime.combine(day, datetime.time(12), zone)
-    return Interval.DAY.start_of(noon, zone)
+    return start_of_day(day, timezone.get_current_timezone())
+
+
+def _days_ago(count: int) -> datetime.datetime:
+    return _start_of(timezone.localdate() - datetime.timedelta(days=count))

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from ..statistics import Kind
+from ..rollup_models import Kind
 from .filters import CountryFilter, DaysFilter, DeviceFilter, ProviderFilter
 from .periods import Choice
 

@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import InvalidValue
 from ..identifiers import MAX_LENGTH, check_text
-from ..rollups import day_of
-from ..statistics import Kind, Subject
+from ..rollup_models import Kind
+from ..site_days import today
+from ..statistics import Subject
 
 MAX_DAYS = 400
 EARLIEST = datetime.date(2000, 1, 1)
@@ -29,11 +29,6 @@ PRESETS: Mapping[str, tuple[int, Any]] = {
     "52-weeks": (364, _("52 weeks")),
 }
 DEFAULT = "30-days"
-
-
-def today() -> datetime.date:
-    """Return the day it is in the site's TIME_ZONE, which need not be the operator's."""
-    return day_of(timezone.now())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from django.db import DatabaseError, connections, router
 from django.utils.asyncio import async_unsafe
 
 from .. import statements
+from ..batcher import Batcher, NotDone
 from ..exceptions import StoreUnavailable
 from ..models import TrackingSession
 from ..shared import PerProcess, SharedConnection
 from ..statements import Row
 from ..store import available
-from ..together import NotDone, Together
 from . import direct
 
 MOST = 64
@@ -33,7 +33,7 @@ def record(row: Row) -> None:
         direct.record(row)
         return
     try:
-        _writers.get(alias).together.do(row)
+        _writers.get(alias).batcher.do(row)
     except NotDone as error:
         raise StoreUnavailable("The session was not recorded in time.") from error
 
@@ -41,7 +41,7 @@ def record(row: Row) -> None:
 class _Writer:
     def __init__(self, alias: str) -> None:
         self.connection = SharedConnection(alias)
-        self.together: Together[Row, None] = Together(self._write, most=MOST)
+        self.batcher: Batcher[Row, None] = Batcher(self._write, most=MOST)
 
     def _write(self, rows: Sequence[Row]) -> list[Exception | None]:
         try:

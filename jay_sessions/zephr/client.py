@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from .. import __version__
 from ..exceptions import ZephrError
-from ..identifiers import clean_zephr_session_id
+from ..identifiers import SURROGATE, clean_zephr_session_id
 from . import answers, transport
 from .retries import Attempt, Failure, wait_after
 from .session import ZephrSession
@@ -36,7 +36,6 @@ _HEADERS = {
 _CHUNK_BYTES = 2**16
 _CONNECTIONS_KEPT = 64
 _ACCESS_KEY = re.compile("[!-9;-~]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class ZephrClient:
@@ -68,7 +67,7 @@ class ZephrClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
-        if not _ACCESS_KEY.fullmatch(access_key) or not secret_key or _SURROGATE.search(secret_key):
+        if not _ACCESS_KEY.fullmatch(access_key) or not secret_key or SURROGATE.search(secret_key):
             raise ValueError("The key pair must be text, the access key ASCII without a colon.")
         if max_attempts < 1:
             raise ValueError("A call needs at least one try.")

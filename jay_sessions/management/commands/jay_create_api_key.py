@@ -1,5 +1,3 @@
-from argparse import ArgumentTypeError
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,15 +6,7 @@ from django.utils import timezone
 
 from ...grants import Scope, default_origins, default_playouts, default_scopes
 from ...models import ApiKey
-
-
-def moment(text: str) -> datetime:
-    """Read ISO 8601, without an offset in the site's time zone; give it in UTC."""
-    value = datetime.fromisoformat(text)
-    try:
-        return (timezone.make_aware(value) if timezone.is_naive(value) else value).astimezone(UTC)
-    except OverflowError as error:
-        raise ArgumentTypeError("is out of range") from error
+from ..arguments import moment
 
 
 class Command(BaseCommand):

@@ -8,27 +8,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from ... import conf, enrichment
 from ...enrichment import Outcome
 from ...exceptions import ZephrCredentialsRejected, ZephrError
+from ..arguments import at_least_one, rate
 from ..progress import Progress
 
 FAILURES_IN_A_ROW = 5
 MAX_WAIT = 60
 """Seconds of waiting after a failure."""
-
-
-def rate(text: str) -> float:
-    """Read a number of calls a second."""
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise ValueError(text)
-    return value
-
-
-def at_least_one(text: str) -> int:
-    """Read a number of sessions."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
 
 
 class Command(BaseCommand):

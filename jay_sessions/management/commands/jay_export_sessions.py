@@ -2,14 +2,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ... import conf
 from ...export import Format
 from ...identifiers import check_text
 from ...models import TrackingSession
 from ...patterns import WILDCARD
 from ...querysets import TrackingSessionQuerySet
 from .. import exporting
-from .jay_create_api_key import moment
+from ..arguments import moment
 
 
 class Command(BaseCommand):
@@ -45,7 +44,7 @@ def _rows(options: dict[str, Any]) -> TrackingSessionQuerySet:
     if _is_beginning(user_id):
         rows = rows.starting_with("user_id", check_text(user_id.removesuffix(WILDCARD)))
     elif user_id is not None:
-        rows = rows.filter(user_id__in=conf.get().user_ids.forms(check_text(user_id)))
+        rows = rows.of_user(check_text(user_id))
     rows = rows.order_by("-session_id")
     for column, text in values.items():
         if text is not None:

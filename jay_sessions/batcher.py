@@ -29,7 +29,7 @@ class _Entry(Generic[Item, Result]):
         self.turn: threading.Lock | None = None
 
 
-class Together(Generic[Item, Result]):
+class Batcher(Generic[Item, Result]):
     """Calls `work` with the items of up to `most` threads, never twice at the same time.
 
     `work` returns an outcome for each item, in their order; an exception among them is raised for its

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from jay_sessions.together import NotDone, Together
+from jay_sessions.batcher import Batcher, NotDone
 
 
 class Work:
@@ -31,13 +31,13 @@ def work():
     return Work()
 
 
-def in_threads(together, items):
+def in_threads(batcher, items):
     """Do each item in a thread; give a list that fills with (item, result or exception), and the threads."""
     outcomes = []
 
     def do(item):
         try:
-            outcomes.append((item, together.do(item)))
+            outcomes.append((item, batcher.do(item)))
         except Exception as error:  # noqa: BLE001
             outcomes.append((item, error))
 
@@ -61,21 +61,21 @@ def finish(threads):
 
 
 def test_who_comes_alone_is_served_at_once(work):
-    together = Together(work, most=8)
-    assert [together.do("a"), together.do("b")] == ["aa", "bb"]
+    batcher = Batcher(work, most=8)
+    assert [batcher.do("a"), batcher.do("b")] == ["aa", "bb"]
     assert work.batches == [["a"], ["b"]]
 
 
 def test_none_is_a_result():
-    assert Together(lambda items: [None] * len(items), most=8).do("a") is None
+    assert Batcher(lambda items: [None] * len(items), most=8).do("a") is None
 
 
 def test_whoever_comes_meanwhile_is_served_together(work):
-    together, work.is_held = Together(work, most=8), True
-    first, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=8), True
+    first, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
-    rest, more = in_threads(together, ["b", "c", "d"])
-    until(lambda: len(together._queue) == 3)
+    rest, more = in_threads(batcher, ["b", "c", "d"])
+    until(lambda: len(batcher._queue) == 3)
     assert first == rest == []
     work.may_end.release(2)
     finish([*threads, *more])
@@ -85,11 +85,11 @@ def test_whoever_comes_meanwhile_is_served_together(work):
 
 
 def test_no_more_than_so_many_at_once(work):
-    together, work.is_held = Together(work, most=2), True
-    _, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=2), True
+    _, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
-    rest, more = in_threads(together, list("bcdef"))
-    until(lambda: len(together._queue) == 5)
+    rest, more = in_threads(batcher, list("bcdef"))
+    until(lambda: len(batcher._queue) == 5)
     work.may_end.release(4)
     finish([*threads, *more])
     assert [len(batch) for batch in work.batches] == [1, 2, 2, 1]
@@ -97,11 +97,11 @@ def test_no_more_than_so_many_at_once(work):
 
 
 def test_what_fails_for_one_fails_for_nobody_else(work):
-    together, work.is_held = Together(work, most=8), True
-    _, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=8), True
+    _, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
-    rest, more = in_threads(together, ["b", "bad", "c"])
-    until(lambda: len(together._queue) == 3)
+    rest, more = in_threads(batcher, ["b", "bad", "c"])
+    until(lambda: len(batcher._queue) == 3)
     work.may_end.release(2)
     finish([*threads, *more])
     found = dict(rest)
@@ -118,10 +118,10 @@ def test_work_that_breaks_is_heard_of_and_the_next_goes_on():
             raise ZeroDivisionError
         return items
 
-    together = Together(work, most=8)
+    batcher = Batcher(work, most=8)
     with pytest.raises(ZeroDivisionError):
-        together.do("a")
-    assert together.do("b") == "b"
+        batcher.do("a")
+    assert batcher.do("b") == "b"
 
 
 def test_who_waits_for_work_that_is_broken_off_hears_of_it():
@@ -134,58 +134,58 @@ def test_who_waits_for_work_that_is_broken_off_hears_of_it():
             return items
         raise KeyboardInterrupt
 
-    together = Together(work, most=8)
-    _, threads = in_threads(together, ["a"])
+    batcher = Batcher(work, most=8)
+    _, threads = in_threads(batcher, ["a"])
     assert began.wait(30)
     caught = []
 
     def do(item):
         try:
-            together.do(item)
+            batcher.do(item)
         except BaseException as error:  # noqa: BLE001
             caught.append(type(error))
 
     more = [threading.Thread(target=do, args=(item,)) for item in "bc"]
     for thread in more:
         thread.start()
-    until(lambda: len(together._queue) == 2)
+    until(lambda: len(batcher._queue) == 2)
     may_end.set()
     finish([*threads, *more])
     assert sorted(kind.__name__ for kind in caught) == ["KeyboardInterrupt", "NotDone"]
 
 
 def test_a_queue_that_is_full_takes_nobody(work):
-    together, work.is_held = Together(work, most=8, queue=2), True
-    _, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=8, queue=2), True
+    _, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
-    rest, more = in_threads(together, ["b", "c"])
-    until(lambda: len(together._queue) == 2)
+    rest, more = in_threads(batcher, ["b", "c"])
+    until(lambda: len(batcher._queue) == 2)
     with pytest.raises(NotDone):
-        together.do("d")
+        batcher.do("d")
     work.may_end.release(2)
     finish([*threads, *more])
     assert sorted(rest) == [("b", "bb"), ("c", "cc")]
 
 
 def test_nobody_waits_for_ever_and_who_went_is_not_served(work):
-    together, work.is_held = Together(work, most=8, patience=0.05), True
-    _, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=8, patience=0.05), True
+    _, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
     with pytest.raises(NotDone):
-        together.do("b")
+        batcher.do("b")
     work.may_end.release()
     finish(threads)
     work.is_held = False
-    assert together.do("c") == "cc"
+    assert batcher.do("c") == "cc"
     assert work.batches == [["a"], ["c"]]
 
 
 def test_who_loses_patience_while_being_served_goes_and_harms_nobody(work):
-    together, work.is_held = Together(work, most=8, patience=1), True
-    first, threads = in_threads(together, ["a"])
+    batcher, work.is_held = Batcher(work, most=8, patience=1), True
+    first, threads = in_threads(batcher, ["a"])
     assert work.began.acquire(timeout=30)
-    rest, more = in_threads(together, ["b", "c"])
-    until(lambda: len(together._queue) == 2)
+    rest, more = in_threads(batcher, ["b", "c"])
+    until(lambda: len(batcher._queue) == 2)
     work.may_end.release()
     assert work.began.acquire(timeout=30)
     # One of the two serves both by now; the other waits for it in vain.
@@ -195,17 +195,17 @@ def test_who_loses_patience_while_being_served_goes_and_harms_nobody(work):
     assert first == [("a", "aa")]
     assert [type(outcome) for _, outcome in rest] == [NotDone, str]
     work.is_held = False
-    assert together.do("d") == "dd"
+    assert batcher.do("d") == "dd"
 
 
 def test_many_threads_each_get_what_is_theirs(work):
-    together = Together(work, most=16)
+    batcher = Batcher(work, most=16)
     wrong = []
 
     def client(number):
         for step in range(300):
             item = f"{number}-{step} "
-            if together.do(item) != item * 2:
+            if batcher.do(item) != item * 2:
                 wrong.append(item)
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(12)]
