@@ -4,6 +4,7 @@ import datetime
 import hmac
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.db import connections, models, router, transaction
@@ -268,12 +269,15 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         unnoted = self.using(alias).filter(
             models.Q(last_used_at=None) | models.Q(last_used_at__lte=stale), pk=key.pk
         )
-        noted = False
-        with without_waiting(alias), transaction.atomic(alias):
-            if connections[alias].features.has_select_for_update_skip_locked:
-                unnoted = unnoted.select_for_update(skip_locked=True)
-            if unnoted.values_list("pk", flat=True).first() is not None:
-                # Not `self.update`: whatever caches keys need not forget them for this.
-                noted = bool(models.QuerySet.update(self.using(alias).filter(pk=key.pk), last_used_at=now))
+        # Not `self.update`: whatever caches keys need not forget them for this.
+        note = partial(models.QuerySet.update, last_used_at=now)
+        if connections[alias].features.has_select_for_update_skip_locked:
+            with transaction.atomic(alias):
+                free = unnoted.select_for_update(skip_locked=True).values_list("pk", flat=True)
+                noted = free.first() is not None and bool(note(self.using(alias).filter(pk=key.pk)))
+        else:
+            # One statement, as a transaction would keep all others from writing until its end.
+            with without_waiting(alias):
+                noted = bool(note(unnoted))
         # For who keeps the key in memory: where somebody else was faster, or is at it, ask again soon.
         key.last_used_at = now if noted else stale + LAST_USE_RETRY

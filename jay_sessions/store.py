@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import traceback
 from collections.abc import Iterator
 
 from django.db import InterfaceError, InternalError, OperationalError, connections
@@ -24,7 +25,18 @@ def available() -> Iterator[None]:
         yield
     except (InterfaceError, InternalError, OperationalError) as error:
         logger.error("The database is unavailable: %s", str(error).strip())  # noqa: TRY400 (one line each)
+        _let_cursors_go(error)
         raise StoreUnavailable("The database is unavailable.") from error
+
+
+def _let_cursors_go(error: BaseException | None) -> None:
+    # Django's exceptions and the frames that they passed hold each other, and one of these may hold a
+    # cursor that is still open. Left to the garbage collection, it is closed by any thread that this runs
+    # in; with SQLite, that one then waits for whoever uses the cursor's connection, and if it is itself in a
+    # transaction for which that other one waits, both wait until the time-out.
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
 
 
 @contextlib.contextmanager
@@ -42,6 +54,9 @@ def without_waiting(alias: str) -> Iterator[None]:
         cursor.execute("PRAGMA busy_timeout = 0")
         try:
             yield
+        except OperationalError as error:
+            _let_cursors_go(error)
+            raise
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
 

@@ -1,20 +1,17 @@
 import contextlib
 import datetime
 import hashlib
-import sqlite3
 import uuid
 
 import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import IntegrityError, OperationalError, connection, connections, transaction
-from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from jay_sessions.models import ApiKey, Scope, TrackingSession
 from jay_sessions.querysets import LAST_USE_RETRY
-from jay_sessions.store import without_waiting
 from jay_sessions.uuid7 import uuid7
 
 pytestmark = pytest.mark.django_db
@@ -323,26 +320,3 @@ def test_noting_a_use_waits_for_nobody(tmp_path):
     assert ApiKey.objects.get().last_used_at is None
     ApiKey.objects.note_use(key, later)
     assert ApiKey.objects.get().last_used_at == later
-
-
-def test_sqlite_fails_at_once_where_waiting_is_not_wanted(tmp_path):
-    options = {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(tmp_path / "db"),
-        "OPTIONS": {"timeout": 3},
-    }
-    connections["busy"] = SQLite({**connections["default"].settings_dict, **options}, "busy")
-    writer = sqlite3.connect(tmp_path / "db", isolation_level=None)
-    try:
-        with connections["busy"].cursor() as cursor:
-            cursor.execute("CREATE TABLE t (x)")
-            writer.execute("BEGIN IMMEDIATE")
-            with without_waiting("busy"):
-                assert cursor.execute("PRAGMA busy_timeout").fetchone() == (0,)
-                with pytest.raises(OperationalError, match="locked"):
-                    cursor.execute("INSERT INTO t VALUES (1)")
-            assert cursor.execute("PRAGMA busy_timeout").fetchone() == (3000,)
-    finally:
-        writer.close()
-        connections["busy"].close()
-        del connections["busy"]
