@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import hypothesis
 import pytest
+import redis
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
@@ -18,6 +19,8 @@ from django.test import Client
 from jay_sessions import api_keys, ended, ended_ids, shared
 from jay_sessions.models import ApiKey, Scope
 from jay_sessions.recorders import group
+
+from .redis_server import REDIS_URL
 
 # Slow machines are no failures; a fixture that lasts for all examples of a test is meant to.
 hypothesis.settings.register_profile(
@@ -134,6 +137,18 @@ def unsigned(**changes: Any) -> str:
 def members_of(encoded: str) -> dict[str, Any]:
     """What a token of ours says, read as any client would."""
     return json.loads(base64.b64decode(encoded, validate=True))
+
+
+@pytest.fixture
+def shared_cache() -> Iterator[str]:
+    """The URL of a Redis that is emptied before and after."""
+    with redis.Redis.from_url(REDIS_URL) as client:
+        try:
+            client.flushdb()
+        except redis.ConnectionError:
+            unavailable(f"Nothing answers at {REDIS_URL}.")
+        yield REDIS_URL
+        client.flushdb()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from . import redis_server  # noqa: F401 (before the example site reads its URL)
+
 _example = Path(__file__).parent.parent / "project" / "settings.py"
 for _name in re.findall(r'env\.\w+\(\s*"(\w+)"', _example.read_text()):
     if _name not in ("DATABASE_URL", "REDIS_URL"):

@@ -119,7 +119,7 @@ def test_search_finds_whole_values(admin_client, field):
     assert listed(admin_client, f"?q={term}") == {"netflix:1"}
 
 
-@pytest.mark.parametrize("term", ["netflix", "ada@", str(uuid.uuid4()), "%25", "'"])
+@pytest.mark.parametrize("term", ["netflix", "ada@", str(uuid.UUID(int=7)), "%25", "'"])
 def test_search_finds_nothing_by_a_part_of_a_value(admin_client, term):
     store("netflix:1", user_id="ada@example.com")
     assert listed(admin_client, f"?q={term}") == set()

@@ -50,7 +50,7 @@ def a_resolver(playout_id):
         ("ZEPHR", {}, None),
         ("ZEPHR", None, None),
     ],
-    ids=lambda value: ascii(value)[:40],
+    ids=lambda value: getattr(value, "__name__", ascii(value)[:40]),
 )
 def test_a_good_value_is_taken(settings, name, raw, value):
     settings.JAY_SESSIONS = {name: raw}

@@ -1,10 +1,12 @@
 """Workers that keep to a core: which one, all their threads, and where it is not possible."""
 
+import concurrent.futures
 import contextlib
 import os
 import secrets
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -150,14 +152,18 @@ def threads_by_process(parent):
 @pytest.mark.server
 @pytest.mark.parametrize("name", list(servers.COMMANDS))
 def test_each_worker_of_a_server_keeps_to_its_core_from_its_first_request_on(name, tmp_path, mine):
-    with servers.running(name, tmp_path, JAY_PIN_WORKERS="1") as server:
-        for number in range(200):
-            assert call(server, "POST", f"{PATH}?user_id={number}")[0] == 200
+    kept, statuses, deadline = [], [], time.monotonic() + 60
+    with (
+        servers.running(name, tmp_path, JAY_PIN_WORKERS="1") as server,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        # Which worker takes a request is the kernel's choice: of many at once, each has some in the end.
+        while len(kept) < 2 and time.monotonic() < deadline:
+            statuses += pool.map(lambda _: call(server, "POST", PATH)[0], range(16))
             found = threads_by_process(server.pid).values()
             settled = [next(iter(lists)) for lists in found if len(lists) == 1]
             kept = [allowed for allowed in settled if allowed.isdigit()]
-            if len(kept) >= 2:
-                break
-        assert len(kept) >= 2
+        assert len(kept) >= 2, found
         assert {int(core) for core in kept} <= set(mine)
-        assert server.rows() == number + 1
+        assert set(statuses) == {200}
+        assert server.rows() == len(statuses)

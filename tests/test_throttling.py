@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import datetime
-import os
 
 import pytest
 import redis
@@ -19,12 +18,11 @@ from jay_sessions.rates import Rate
 from jay_sessions.site_checks import check_throttle_cache
 
 from . import servers
-from .conftest import EXAMPLE_TOKEN, PATH, error_of, unavailable
+from .conftest import EXAMPLE_TOKEN, PATH, error_of
 
 pytestmark = pytest.mark.django_db
 
 START = datetime.datetime(2026, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/9")
 LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 TOKEN = {"X-JAY-TRACKING": EXAMPLE_TOKEN}
 
@@ -211,19 +209,6 @@ def test_a_cache_that_does_not_count_exactly_is_named_where_rates_are_set(settin
     assert bool(found) is not exact
     assert all(check.id == "jay_sessions.W104" and backend in check.msg for check in found)
     settings.CACHES = LOCAL
-
-
-@pytest.fixture
-def shared_cache():
-    """The URL of a Redis that is emptied before and after."""
-    client = redis.Redis.from_url(REDIS_URL)
-    try:
-        client.flushdb()
-    except redis.ConnectionError:
-        unavailable(f"Nothing answers at {REDIS_URL}.")
-    yield REDIS_URL
-    client.flushdb()
-    client.close()
 
 
 @pytest.mark.server

@@ -89,7 +89,7 @@ def test_a_throttling_zephr_may_name_no_time(zephr, zephr_client, header):
 
 def test_a_redirect_is_not_followed(zephr, zephr_client):
     with ZephrStandIn(ACCESS_KEY, SECRET_KEY) as other:
-        bomb = gzip.compress(b"\0" * 10**6)
+        bomb = gzip.compress(b"\0" * 10**6, mtime=0)
         headers = {"Location": f"{other.base_url}/v3/sessions/{KNOWN}", "Content_Encoding": "gzip"}
         zephr.fault = sending(answer(bomb, "301 Moved Permanently", **headers))
         with pytest.raises(ZephrBadResponse):
@@ -105,11 +105,11 @@ def test_a_redirect_is_not_followed(zephr, zephr_client):
         answer(b'{"v": 1}', Content_Length="8, 8"),
         answer(b'{"v": 1}', Content_Type="text/plain"),
         answer(b'{"v": 1}', Content_Encoding="identity"),
-        answer(gzip.compress(b'{"v": 1}'), Content_Encoding="GZIP"),
-        answer(gzip.compress(b'{"v": 1}'), Content_Encoding="x-gzip"),
+        answer(gzip.compress(b'{"v": 1}', mtime=0), Content_Encoding="GZIP"),
+        answer(gzip.compress(b'{"v": 1}', mtime=0), Content_Encoding="x-gzip"),
         answer(zlib.compress(b'{"v": 1}'), Content_Encoding="deflate"),
         answer(b'{"v": 1}'.ljust(MAX_BODY_BYTES)),
-        answer(gzip.compress(b'{"v": 1}'.ljust(MAX_BODY_BYTES)), Content_Encoding="gzip"),
+        answer(gzip.compress(b'{"v": 1}'.ljust(MAX_BODY_BYTES), mtime=0), Content_Encoding="gzip"),
         answer(b'{"v": 1, "a": ' + b"[" * 99 + b"]" * 99 + b"}"),
         chunked(b'{"v"', b": 1}"),
         b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n" + answer(b'{"v": 1}'),
@@ -154,9 +154,9 @@ def test_characters_that_utf_8_cannot_hold_are_kept(zephr, zephr_client):
         answer(b"{}", Content_Encoding="gzip, gzip"),
         answer(b"{}", Content_Encoding="gzip"),
         answer(b"", Content_Encoding="gzip"),
-        answer(gzip.compress(b'{"a": 1}')[:-4], Content_Encoding="gzip"),
-        answer(gzip.compress(b'{"a": 1}')[:-4] + b"abcd", Content_Encoding="gzip"),
-        answer(gzip.compress(b"{}") + b"more", Content_Encoding="gzip"),
+        answer(gzip.compress(b'{"a": 1}', mtime=0)[:-4], Content_Encoding="gzip"),
+        answer(gzip.compress(b'{"a": 1}', mtime=0)[:-4] + b"abcd", Content_Encoding="gzip"),
+        answer(gzip.compress(b"{}", mtime=0) + b"more", Content_Encoding="gzip"),
         answer(b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}'),
         chunked(b'{"a": "', *[b"x" * 65536] * 17, b'"}'),
         answer(b" " * MAX_BODY_BYTES + b"{}", Content_Length=None, Connection="close"),

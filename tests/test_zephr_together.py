@@ -9,7 +9,6 @@ import time
 import uuid
 
 import pytest
-import redis
 from django.core.cache import cache
 
 from jay_sessions.exceptions import ZephrClockSkew, ZephrThrottled, ZephrTimeout
@@ -18,7 +17,6 @@ from jay_sessions.zephr.entries import key_of
 from jay_sessions.zephr.gateway import Source
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
-from .conftest import unavailable
 from .servers import ROOT
 from .zephr_held import LOCAL_CACHE, Held, until, waiting
 from .zephr_wire import ACCESS_KEY, SECRET_KEY, answer
@@ -26,7 +24,6 @@ from .zephr_wire import ACCESS_KEY, SECRET_KEY, answer
 pytest_plugins = ["tests.zephr_gateway_fixtures"]
 
 KNOWN, OTHER = list(DEMO_SESSIONS)[:2]
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/9")
 DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 DOWN = {"default": {"BACKEND": "tests.test_zephr_entries.BrokenCache"}}
 
@@ -215,16 +212,6 @@ sys.stdin.readline()
 answer = gateway.look_up(sys.argv[1])
 print(answer.source, answer.session.raw)
 """
-
-
-@pytest.fixture
-def shared_cache():
-    with redis.Redis.from_url(REDIS_URL) as client:
-        try:
-            client.ping()
-        except redis.ConnectionError:
-            unavailable(f"Nothing answers at {REDIS_URL}.")
-    return REDIS_URL
 
 
 @pytest.mark.server
