@@ -10,25 +10,21 @@ from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
 from .conftest import need_shell
-from .servers import ROOT
+from .pages import all_blocks, blocks, page
 from .test_browser import chromium, site  # noqa: F401 (fixtures)
 
-TEXT = (ROOT / "docs" / "clients.md").read_text()
+TEXT = page("docs/clients.md")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
-
-
 def test_every_block_is_run():
-    assert re.findall(r"```(\w+)", TEXT) == ["js", "sh", "python", "sh"]
+    assert [language for language, _ in all_blocks(TEXT)] == ["js", "sh", "python", "sh"]
 
 
 @pytest.mark.browser
 def test_the_page(chromium, site, key):  # noqa: F811
-    (shown,) = blocks("js")
+    (shown,) = blocks(TEXT, "js")
     chromium.get(f"{site.url}/player/")
     code = re.sub(r'import (.*) from "\./(.*)";', r'const \1 = await import("/static/project/\2");', shown)
     code = code.replace("https://sessions.example.com", site.url).replace("jay_…", key)
@@ -52,14 +48,14 @@ def run_in_bash(code, **variables):
 
 
 def test_the_app(site, key):  # noqa: F811
-    shown = run_in_bash(blocks("sh")[0], URL=site.url, KEY=key)
+    shown = run_in_bash(blocks(TEXT, "sh")[0], URL=site.url, KEY=key)
     session = TrackingSession.objects.get()
     assert shown.startswith(f'{{"data":{{"sessionId":"{session.session_id}"')
     assert session.ended_at is not None
 
 
 def test_the_server(site, key, monkeypatch, capsys):  # noqa: F811
-    (shown,) = blocks("python")
+    (shown,) = blocks(TEXT, "python")
     monkeypatch.setenv("URL", site.url)
     monkeypatch.setenv("KEY", key)
     names = {}
@@ -79,4 +75,4 @@ def test_zephr(site, issue_key, setting):  # noqa: F811
     with ZephrStandIn("access", "secret") as stand_in:
         setting(ZEPHR={"BASE_URL": stand_in.base_url, "ACCESS_KEY": "access", "SECRET_KEY": "secret"})
         key, session = issue_key(scopes=[Scope.ZEPHR]), next(iter(DEMO_SESSIONS))
-        assert session in run_in_bash(blocks("sh")[1], URL=site.url, KEY=key, ZEPHR_SESSION=session)
+        assert session in run_in_bash(blocks(TEXT, "sh")[1], URL=site.url, KEY=key, ZEPHR_SESSION=session)

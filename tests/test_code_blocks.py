@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from project.zephr_stand_in import ZephrStandIn
 
 from . import servers
 from .conftest import need_shell
+from .pages import all_blocks, blocks, page
 from .servers import ROOT
 from .zephr_wire import ACCESS_KEY, SECRET_KEY
 
@@ -50,16 +50,12 @@ AFTER = "\nfrom jay_sessions import conf\nassert not conf.parse(JAY_SESSIONS)[1]
 SESSION = next(iter(DEMO_SESSIONS))
 
 
-def blocks(page):
-    return re.findall(r"```(\w*)\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+def is_elsewhere(name, code):
+    return any(name == where and part in code for where, part in ELSEWHERE)
 
 
-def is_elsewhere(page, code):
-    return any(page == where and part in code for where, part in ELSEWHERE)
-
-
-def here(page, *languages):
-    return [code for language, code in blocks(page) if language in languages and not is_elsewhere(page, code)]
+def here(name, *languages):
+    return [code for code in blocks(page(name), *languages) if not is_elsewhere(name, code)]
 
 
 @pytest.fixture(scope="module")
@@ -108,40 +104,40 @@ def run(site, tmp_path):
 
 
 def test_each_exception_is_there():
-    for page, part in ELSEWHERE:
-        assert any(part in code for _, code in blocks(page)), (page, part)
+    for name, part in ELSEWHERE:
+        assert any(part in code for _, code in all_blocks(page(name))), (name, part)
 
 
 def test_each_block_says_what_it_is_in():
-    for page in PAGES:
-        for language, code in blocks(page):
-            known = language in ("sh", "python", "json") or is_elsewhere(page, code)
-            assert known, (page, language, code)
+    for name in PAGES:
+        for language, code in all_blocks(page(name)):
+            known = language in ("sh", "python", "json") or is_elsewhere(name, code)
+            assert known, (name, language, code)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if here(page, "json")])
-def test_json_is_json(page):
-    for code in here(page, "json"):
+@pytest.mark.parametrize("name", [name for name in PAGES if here(name, "json")])
+def test_json_is_json(name):
+    for code in here(name, "json"):
         assert json.loads(code)
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("page", [page for page in PAGES if here(page, "sh")])
-def test_what_is_to_be_typed_works(page, run, site):
+@pytest.mark.parametrize("name", [name for name in PAGES if here(name, "sh")])
+def test_what_is_to_be_typed_works(name, run, site):
     need_shell()
     server, _ = site
-    script = "".join(here(page, "sh")).replace("http://127.0.0.1:8000", f"http://localhost:{server.port}")
+    script = "".join(here(name, "sh")).replace("http://127.0.0.1:8000", f"http://localhost:{server.port}")
     run("bash", "-euo", "pipefail", "-c", script.replace("jay_…", server.key))
 
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("page", "number"),
+    ("name", "number"),
     [
-        pytest.param(page, number, id=f"{page}-{number}")
-        for page in PAGES
-        for number in range(len(here(page, "python")))
+        pytest.param(name, number, id=f"{name}-{number}")
+        for name in PAGES
+        for number in range(len(here(name, "python")))
     ],
 )
-def test_python_runs(page, number, run):
-    run(sys.executable, "manage.py", "shell", "-v0", "-c", BEFORE + here(page, "python")[number] + AFTER)
+def test_python_runs(name, number, run):
+    run(sys.executable, "manage.py", "shell", "-v0", "-c", BEFORE + here(name, "python")[number] + AFTER)

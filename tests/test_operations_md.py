@@ -8,9 +8,9 @@ from django.core.management import get_commands, load_command_class
 from jay_sessions.exceptions import JaySessionsError
 from jay_sessions.health import SessionStore, Zephr
 
-from .servers import ROOT
+from .pages import blocks, page
 
-TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+TEXT = page("docs/operations.md")
 
 
 def codes(error=JaySessionsError):
@@ -26,12 +26,12 @@ def test_each_command_that_is_named_exists():
 
 def test_each_code_that_is_named_exists():
     own = {"STORE_READ_ONLY", "ZEPHR_NOT_KNOWN_YET"}
-    source = (ROOT / "jay_sessions" / "health.py").read_text(encoding="utf-8")
+    source = page("jay_sessions/health.py")
     named = set(re.findall(r"`((?:STORE|ZEPHR)_\w+)`", TEXT))
     assert own < named <= own | codes()
     assert all(f'"{code}"' in source for code in own)
 
 
 def test_the_answer_has_the_names_that_are_shown():
-    (shown,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    [shown] = blocks(TEXT, "json")
     assert list(json.loads(shown)) == [repr(SessionStore()), "Cache(alias='default')", repr(Zephr())]

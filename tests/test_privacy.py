@@ -23,12 +23,12 @@ from jay_sessions.signals import session_started
 from jay_sessions.statistics import Subject
 
 from .conftest import PATH, PLAYOUT, members_of, token_of
-from .servers import ROOT
+from .pages import blocks, page, section
 from .test_admin_sessions import LIST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TEXT = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+TEXT = page("docs/privacy.md")
 
 USER = "ada@example.com"
 NEW, OLD = "the secret of this year, 32 characters", "the secret of last year, 32 characters"
@@ -76,12 +76,8 @@ def table(text, first_cell=""):
     return head[-len(rows[0]) + 1 :], {row[0]: row[1:] for row in rows}
 
 
-def section(title):
-    return TEXT.split(f"{title}\n")[1].split("\n## ")[0].split("\n### ")[0]
-
-
 def test_the_tables_of_the_documentation_are_those_of_the_tests():
-    text = section("## In which form a user id is kept")
+    text = section(TEXT, "In which form a user id is kept")
     assert table(text) == (APPEARS_IN, APPEARS)
     assert table(text.split("What finds the session")[1]) == ([*COLUMNS], FINDS)
 
@@ -228,7 +224,7 @@ CONSENT = {
 
 
 def test_the_table_of_consent_is_that_of_the_documentation():
-    head, rows = table(section("## Who has agreed"))
+    head, rows = table(section(TEXT, "Who has agreed"))
     assert {(who, said): rows[who][head.index(said)] for who in rows for said in head} == CONSENT
 
 
@@ -252,7 +248,7 @@ def test_a_client_that_sends_the_id_of_who_agreed_alone(api, setting, who, said,
 @pytest.mark.parametrize(("who", "said"), CONSENT)
 def test_the_sites_own_code_that_says_who_agreed(who, said):
     names = {}
-    exec(re.findall(r"```python\n(.*?)```", section("## Who has agreed"), re.DOTALL)[0], names)
+    exec(blocks(section(TEXT, "Who has agreed"), "python")[0], names)
     started = names["play"](USER if who == "logged in" else None, said == "agreed")
     assert what_is_there(started.encoded) == CONSENT[who, said]
 
@@ -283,7 +279,7 @@ def test_the_inventory_has_every_field_that_is_stored(model):
 def test_the_settings_that_are_shown_are_valid(settings, monkeypatch):
     monkeypatch.setenv("USER_ID_KEY", NEW)
     monkeypatch.setenv("OLD_USER_ID_KEY", OLD)
-    shown = [code for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "JAY_SESSIONS" in code]
+    shown = [code for code in blocks(TEXT, "python") if "JAY_SESSIONS" in code]
     assert len(shown) == 3
     for code in shown:
         names = {"os": os}

@@ -16,17 +16,10 @@ from jay_sessions.middleware import TrackingSessionMiddleware
 from jay_sessions.signals import session_started
 
 from .conftest import PLAYOUT
+from .pages import blocks, page, section
 from .servers import ROOT
 
-README = (ROOT / "README.md").read_text()
-
-
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-
-
-def block(text: str, language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
+README = page("README.md")
 
 
 @pytest.mark.django_db
@@ -34,7 +27,7 @@ def test_the_settings_are_all_there_and_as_they_stand_they_are_valid(settings, m
     monkeypatch.setenv("ZEPHR_ACCESS_KEY", "access")
     monkeypatch.setenv("ZEPHR_SECRET_KEY", "secret")
     names = {"os": os}
-    exec(block(section("Settings"), "python"), names)
+    exec(blocks(section(README, "Settings"), "python")[0], names)
     shown = names["JAY_SESSIONS"]
     assert set(shown) == {*conf.PARSERS, "ZEPHR"}
     assert {*shown["ZEPHR"], "BASE_URL"} == set(conf.ZEPHR_PARSERS)
@@ -46,7 +39,7 @@ def test_the_settings_are_all_there_and_as_they_stand_they_are_valid(settings, m
 @pytest.mark.parametrize("name", ["SOURCE", "COOKIE_NAME", "COOKIE_SAMESITE", "COOKIE_DOMAIN"])
 def test_settings_shown_without_a_remark_are_the_defaults(settings, name):
     names = {"os": os}
-    text = block(section("Settings"), "python").partition('"ZEPHR"')[0] + "}"
+    text = blocks(section(README, "Settings"), "python")[0].partition('"ZEPHR"')[0] + "}"
     exec(text, names)
     settings.JAY_SESSIONS = {}
     assert names["JAY_SESSIONS"][name] == getattr(conf.get(), name.lower())
@@ -60,13 +53,13 @@ def test_the_errors_are_those_that_the_app_answers():
 
 def test_the_environment_variables_are_those_that_the_example_site_reads():
     read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", (ROOT / "project" / "settings.py").read_text()))
-    table = [line for line in section("Run it for real").splitlines() if line.startswith("| `")]
+    table = [line for line in section(README, "Run it for real").splitlines() if line.startswith("| `")]
     shown = {name for line in table for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])}
     assert shown == read
 
 
 def test_five_lines_add_the_app_to_an_empty_site(tmp_path):
-    text = section("Add it to your site")
+    text = section(README, "Add it to your site")
 
     def run(*words):
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -84,8 +77,8 @@ def test_five_lines_add_the_app_to_an_empty_site(tmp_path):
     run("-m", "django", "startproject", "mysite", ".")
     for number, name in enumerate(["settings.py", "urls.py"]):
         with (tmp_path / "mysite" / name).open("a") as file:
-            file.write("\n" + block(text, "python", number))
-    commands = re.findall(r"python (manage\.py .*?)(?:\s+#.*)?$", block(text, "sh"), re.MULTILINE)
+            file.write("\n" + blocks(text, "python")[number])
+    commands = re.findall(r"python (manage\.py .*?)(?:\s+#.*)?$", blocks(text, "sh")[0], re.MULTILINE)
     assert len(commands) == 2
     run(*commands[0].split())
     key = run("manage.py", "jay_create_api_key", "my player").stdout.strip()
@@ -101,8 +94,8 @@ def test_five_lines_add_the_app_to_an_empty_site(tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_code_of_ones_own_is_as_it_says():
-    text = section("In your own code")
-    shown = [block(text, "python", number) for number in range(4)]
+    text = section(README, "In your own code")
+    shown = blocks(text, "python")[:4]
     names = {"MIDDLEWARE": []}
     for code in shown:
         exec(code, names)

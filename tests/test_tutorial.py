@@ -10,10 +10,10 @@ import pytest
 
 from . import servers
 from .conftest import need_shell
+from .pages import all_blocks, page
 from .servers import ROOT
 
-TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
+BLOCKS = all_blocks(page("docs/tutorial.md"))
 
 COUNT = (
     "from jay_sessions.models import TrackingSession; "

@@ -10,12 +10,12 @@ from jay_sessions.signals import zephr_answered, zephr_attempted
 from jay_sessions.zephr import gateway
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
-from .servers import ROOT
+from .pages import blocks, page
 
 pytest_plugins = ["tests.zephr_gateway_fixtures"]
 
-TEXT = (ROOT / "docs" / "zephr.md").read_text(encoding="utf-8")
-LOOK_UP, RECEIVERS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+TEXT = page("docs/zephr.md")
+LOOK_UP, RECEIVERS = blocks(TEXT, "python")
 KNOWN = next(iter(DEMO_SESSIONS))
 
 
