@@ -18,6 +18,7 @@ from .exceptions import InvalidValue
 from .identifiers import check_text
 from .rates import Rate
 from .user_ids import Storage
+from .zephr.signature import ACCESS_KEY
 
 Parser = Callable[[Any], Any]
 
@@ -40,9 +41,8 @@ _COOKIE_WORDS = frozenset(
 _COOKIE_DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _BASE_URL = re.compile(r"https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?")
 _TENANT = re.compile(r"[A-Za-z0-9-]{1,63}")
-_ACCESS_KEY = re.compile(r"[!-9;-~]+")
 _MAX_JSON = 1300
-_SAME_SITE = ("Lax", "Strict", "None")
+_MANY = 10**9
 
 MAX_ATTEMPTS = 10
 """Requests that one call to Zephr may cost at the most."""
@@ -78,15 +78,29 @@ def _text(value: Any) -> str:
 
 def _seconds(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= 10**9 or not math.isfinite(value):
+    if not number or not 0 < value <= _MANY or not math.isfinite(value):
         raise ValueError("must be a number of seconds above 0")
     return float(value)
 
 
-def _whole_seconds(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
-        raise ValueError("must be a whole number of seconds, 0 to switch it off")
-    return value
+def _whole(least: int, most: int, wrong: str) -> Parser:
+    def parse(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(wrong)
+        return value
+
+    return parse
+
+
+def _one_of(*choices: str) -> Parser:
+    *others, last = (f'"{choice}"' for choice in choices)
+
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"must be {', '.join(others)} or {last}")
+        return choices[choices.index(value)]
+
+    return parse
 
 
 def _propagation(value: Any) -> float:
@@ -96,24 +110,6 @@ def _propagation(value: Any) -> float:
         return _seconds(value)
     except ValueError:
         raise ValueError("must be a number of seconds, 0 to ask the database each time") from None
-
-
-def _recorder(value: Any) -> str:
-    if value not in RECORDERS:
-        raise ValueError('must be "direct" or "group"')
-    return str(value)
-
-
-def _attempts(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ATTEMPTS:
-        raise ValueError(f"must be a whole number of attempts, from 1 to {MAX_ATTEMPTS}")
-    return value
-
-
-def _failures(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
-        raise ValueError("must be a whole number of failures in a row, 0 to switch it off")
-    return value
 
 
 def _lifetime(value: Any) -> datetime.timedelta | None:
@@ -129,13 +125,6 @@ def _lifetime(value: Any) -> datetime.timedelta | None:
     if seconds < 1:
         raise ValueError(wrong)
     return datetime.timedelta(seconds=seconds)
-
-
-def _user_id_storage(value: Any) -> Storage:
-    try:
-        return Storage(value)
-    except ValueError:
-        raise ValueError('must be "plain", "hashed" or "none"') from None
 
 
 def _user_id_keys(value: Any) -> list[str] | None:
@@ -173,12 +162,6 @@ def _cookie_name(value: Any) -> str:
     return value
 
 
-def _cookie_samesite(value: Any) -> str:
-    if value not in _SAME_SITE:
-        raise ValueError('must be "Lax", "Strict" or "None"')
-    return str(value)
-
-
 def _cookie_domain(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and _COOKIE_DOMAIN.fullmatch(value)):
         raise ValueError('must be None or a domain such as "example.com"')
@@ -193,12 +176,6 @@ def _throttle_rates(value: Any) -> dict[str, Rate]:
         return {name: Rate.parse(rate) for name, rate in value.items() if rate is not None}
     except (TypeError, ValueError) as error:
         raise ValueError(wrong) from error
-
-
-def _num_proxies(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-        raise ValueError("must be the number of proxies in front of the site, 0 for none")
-    return value
 
 
 def _tenant(value: Any) -> str:
@@ -222,7 +199,7 @@ def _base_url(value: Any) -> str:
 
 
 def _access_key(value: Any) -> str:
-    if not isinstance(value, str) or not _ACCESS_KEY.fullmatch(value):
+    if not isinstance(value, str) or not ACCESS_KEY.fullmatch(value):
         raise ValueError("must be Zephr's access key: printable characters without a colon")
     return value
 
@@ -233,6 +210,8 @@ def _secret_key(value: Any) -> str:
     return value
 
 
+_whole_seconds = _whole(0, _MANY, "must be a whole number of seconds, 0 to switch it off")
+
 ZEPHR_PARSERS: dict[str, Parser] = {
     "TENANT": _tenant,
     "BASE_URL": _base_url,
@@ -242,9 +221,9 @@ ZEPHR_PARSERS: dict[str, Parser] = {
     "CONNECT_TIMEOUT": _seconds,
     "CACHE_TIMEOUT": _whole_seconds,
     "NOT_FOUND_CACHE_TIMEOUT": _whole_seconds,
-    "MAX_ATTEMPTS": _attempts,
+    "MAX_ATTEMPTS": _whole(1, MAX_ATTEMPTS, f"must be a whole number of attempts, from 1 to {MAX_ATTEMPTS}"),
     "STALE_IF_ERROR": _whole_seconds,
-    "CIRCUIT_FAILURES": _failures,
+    "CIRCUIT_FAILURES": _whole(0, _MANY, "must be a whole number of failures in a row, 0 to switch it off"),
     "CIRCUIT_TIMEOUT": _seconds,
     "LINK_SESSIONS": _flag,
     "SESSION_COOKIE_NAME": _cookie_name,
@@ -254,18 +233,18 @@ PARSERS: dict[str, Parser] = {
     "REQUIRE_SIGNED_TOKENS": _flag,
     "SESSION_LIFETIME": _lifetime,
     "RETENTION": _lifetime,
-    "USER_ID_STORAGE": _user_id_storage,
+    "USER_ID_STORAGE": _one_of(*Storage),
     "USER_ID_KEYS": _user_id_keys,
     "GLOBAL_PRIVACY_CONTROL": _flag,
     "SOURCE": _text,
     "PROVIDER_NAMES": _provider_names,
     "PROVIDER_RESOLVER": _provider_resolver,
     "COOKIE_NAME": _cookie_name,
-    "COOKIE_SAMESITE": _cookie_samesite,
+    "COOKIE_SAMESITE": _one_of("Lax", "Strict", "None"),
     "COOKIE_DOMAIN": _cookie_domain,
     "THROTTLE_RATES": _throttle_rates,
-    "NUM_PROXIES": _num_proxies,
-    "RECORDER": _recorder,
+    "NUM_PROXIES": _whole(0, 100, "must be the number of proxies in front of the site, 0 for none"),
+    "RECORDER": _one_of(*RECORDERS),
     "END_PROPAGATION": _propagation,
     "PIN_WORKERS": _flag,
 }

@@ -6,7 +6,6 @@ The format of the answer: Zephr's reference page for `GET /v3/sessions/{id}`.
 import contextlib
 import logging
 import random as random_numbers
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from ..identifiers import SURROGATE, clean_zephr_session_id
 from . import answers, transport
 from .retries import Attempt, Failure, wait_after
 from .session import ZephrSession
-from .signature import authorization
+from .signature import ACCESS_KEY, authorization
 
 __all__ = ["Attempt", "ZephrClient"]
 
@@ -35,7 +34,6 @@ _HEADERS = {
 }
 _CHUNK_BYTES = 2**16
 _CONNECTIONS_KEPT = 64
-_ACCESS_KEY = re.compile("[!-9;-~]+")
 
 
 class ZephrClient:
@@ -67,7 +65,7 @@ class ZephrClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
-        if not _ACCESS_KEY.fullmatch(access_key) or not secret_key or SURROGATE.search(secret_key):
+        if not ACCESS_KEY.fullmatch(access_key) or not secret_key or SURROGATE.search(secret_key):
             raise ValueError("The key pair must be text, the access key ASCII without a colon.")
         if max_attempts < 1:
             raise ValueError("A call needs at least one try.")

@@ -1,8 +1,12 @@
 """The signature of a request to Zephr's Admin API, as Zephr's documentation describes it."""
 
 import hashlib
+import re
 
 SCHEME = "ZEPHR-HMAC-SHA256"
+
+ACCESS_KEY = re.compile("[!-9;-~]+")
+"""Of printable ASCII all but the colon, which ends it in the header."""
 
 
 def sign(
