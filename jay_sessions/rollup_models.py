@@ -98,10 +98,14 @@ class ChangedDay(models.Model):
 
 
 class RollupState(models.Model):
-    """The only row: up to when sessions are rolled up, and in which zone days were counted."""
+    """The only row: up to when sessions are rolled up, and in which zone days were counted.
+
+    `version` counts what runs have kept, so that one of them knows whether another was faster.
+    """
 
     zone = models.CharField(max_length=MAX_LENGTH)
     rolled_until = models.DateTimeField(null=True)
+    version = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "jay_rollup_state"

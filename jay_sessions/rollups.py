@@ -1,19 +1,26 @@
 """Days of sessions, counted once and kept: `run` brings them up to date, in any number of processes.
 
 The days of the site's `TIME_ZONE` are rolled up one after the other, each in a transaction that holds
-the state's row, so a second process goes on where the first one is. The present day is counted anew by
-every run. Earlier days are counted anew where a session of theirs was ended, or where a late one has
-arrived; from a late one on, all days are, as it may be the day on which a user was seen before. The
-windows of other zones' hours and days (`windows.py`) reach into the next day, and are counted with it.
+the state's row, so a second process goes on where the first one is. With SQLite, where that would keep
+everybody from writing, a day is counted before the transaction, and once more if another process was
+faster.
+
+The present day is counted anew by every run. Earlier days are counted anew where a session of theirs was
+ended, or where a late one has arrived; from a late one on, all days are, as it may be the day on which a
+user was seen before. The windows of other zones' hours and days (`windows.py`) reach into the next day,
+and are counted with it.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
-from django.db import router, transaction
-from django.db.models import Model
+from django.db import connections, router, transaction
+from django.db.models import Model, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -112,16 +119,21 @@ def _first_day(*, rebuild: bool) -> tuple[datetime.date, datetime.date] | None:
         if state.zone != str(site_days.zone()):
             _forget_from(min(first, begin.astimezone(zoneinfo.ZoneInfo(state.zone)).date()))
             state.zone, state.rolled_until = str(site_days.zone()), None
-            state.save(using=_alias())
+            _save(state)
     if state.rolled_until is None:
         return first, first
     last = day_of(state.rolled_until)
     return first if rebuild else _first_late_day(last), last
 
 
+def _states() -> QuerySet[RollupState]:
+    return RollupState.objects.using(_alias())
+
+
 def _locked_state() -> RollupState:
-    states = RollupState.objects.using(_alias()).select_for_update()
-    state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
+    state, _ = (
+        _states().select_for_update().get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
+    )
     return state
 
 
@@ -159,24 +171,33 @@ def _counted(day: datetime.date) -> int:
     return 0 if row is None else row.sessions
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Replacement:
+    """Rows for the place of those that are kept."""
+
+    kept: QuerySet[Any]
+    rows: list[Any]
+
+    def keep(self) -> None:
+        self.kept.delete()
+        self.kept.model._default_manager.using(_alias()).bulk_create(self.rows, batch_size=_BATCH)
+
+
+_Counted = Iterator[_Replacement | windows.Counted]
+
+
 def _recount(before: datetime.date) -> Iterator[Step]:
     """Count the sessions of days anew that had one ended; users are what they were."""
     noted = ChangedDay.objects.using(_alias()).filter(day__lt=before).order_by("day")
     days = list(noted.values_list("day", flat=True).distinct())
     for number, day in enumerate(days, start=1):
-        with transaction.atomic(_alias()):
-            _locked_state()
-            _forget_notes(day)
-            limit = _limit()
-            if _is_whole(day, limit):
-                _replace_counts(day, _rows(day, limit))
+        _count(day, partial(_counts_anew, day))
         yield Step(day, len(days) - number)
 
 
-def _forget_notes(day: datetime.date) -> None:
-    # Before counting: whatever is noted from now on may not be among what is counted. In the same
-    # transaction: a run that is cut off leaves them for the next one.
-    ChangedDay.objects.using(_alias()).filter(day=day).delete()
+def _counts_anew(day: datetime.date, limit: datetime.datetime) -> _Counted:
+    if _is_whole(day, limit):
+        yield _counts(day, _rows(day, limit))
 
 
 def _roll_up(day: datetime.date, *, keep: bool, keep_users: bool) -> datetime.date | None:
@@ -184,51 +205,89 @@ def _roll_up(day: datetime.date, *, keep: bool, keep_users: bool) -> datetime.da
 
     With `keep`, a day of which sessions are gone stays as it was counted; with `keep_users`, its users do.
     """
-    with transaction.atomic(_alias()):
-        state = _locked_state()
-        _forget_notes(day)
-        limit = _limit()
-        rows = _rows(day, limit)
-        if not keep or _is_whole(day, limit):
-            _replace_counts(day, rows)
-            if not keep_users:
-                _replace_users(day, rows)
-            _replace_windows(day, limit)
-        reached = min(start_of(day + _ONE_DAY), limit)
-        state.rolled_until = max(state.rolled_until or reached, reached)
-        state.save(using=_alias())
+    limit = _count(day, partial(_day, day, keep=keep, keep_users=keep_users), reaches=True)
     return day + _ONE_DAY if start_of(day + _ONE_DAY) <= limit else None
 
 
-def _replace_counts(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
-    kept = DailyCount.objects.using(_alias())
-    kept.filter(day=day).delete()
-    for kind in Kind:
-        found = daily.counts(rows, kind, site_days.zone())
-        kept.bulk_create(
-            (
-                DailyCount(
-                    kind=kind, **{**row, "ended_duration": row["ended_duration"] or datetime.timedelta()}
-                )
-                for row in found
-            ),
-            batch_size=_BATCH,
-        )
+def _day(day: datetime.date, limit: datetime.datetime, *, keep: bool, keep_users: bool) -> _Counted:
+    if keep and not _is_whole(day, limit):
+        return
+    rows = _rows(day, limit)
+    yield _counts(day, rows)
+    if not keep_users:
+        yield _users(day, rows)
+    yield from _windows(day, limit)
 
 
-def _replace_users(day: datetime.date, rows: TrackingSessionQuerySet) -> None:
-    kept = DailyUsers.objects.using(_alias())
-    kept.filter(day=day).delete()
-    for kind in daily.WITH_USERS:
-        found = daily.users(rows, kind, site_days.zone())
-        kept.bulk_create((DailyUsers(kind=kind, **row) for row in found), batch_size=_BATCH)
+def _count(
+    day: datetime.date, count: Callable[[datetime.datetime], _Counted], *, reaches: bool = False
+) -> datetime.datetime:
+    """Keep what is counted of a day; return up to when that was. The state says so, too, if it `reaches`."""
+    while True:
+        with _undisturbed():
+            version = _states().values_list("version", flat=True).first()
+            # Before counting: whatever is noted from now on may not be among what is counted. A run that is
+            # cut off leaves them for the next one.
+            notes = list(ChangedDay.objects.using(_alias()).filter(day=day).values_list("pk", flat=True))
+            limit = _limit()
+            found = list(count(limit))
+            with transaction.atomic(_alias()):
+                state = _locked_state()
+                if state.version == version:
+                    for counted in found:
+                        counted.keep()
+                    _forget_notes(notes)
+                    if reaches:
+                        reached = min(start_of(day + _ONE_DAY), limit)
+                        state.rolled_until = max(state.rolled_until or reached, reached)
+                    _save(state)
+                    return limit
 
 
-def _replace_windows(day: datetime.date, limit: datetime.datetime) -> None:
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let other runs wait, unless everybody else who writes would have to."""
+    if not connections[_alias()].features.has_select_for_update:
+        yield
+        return
+    with transaction.atomic(_alias()):
+        _locked_state()
+        yield
+
+
+def _save(state: RollupState) -> None:
+    state.version += 1
+    state.save(using=_alias())
+
+
+def _forget_notes(notes: list[int]) -> None:
+    for begin in range(0, len(notes), _BATCH):
+        ChangedDay.objects.using(_alias()).filter(pk__in=notes[begin : begin + _BATCH]).delete()
+
+
+def _counts(day: datetime.date, rows: TrackingSessionQuerySet) -> _Replacement:
+    made = [
+        DailyCount(kind=kind, **{**row, "ended_duration": row["ended_duration"] or datetime.timedelta()})
+        for kind in Kind
+        for row in daily.counts(rows, kind, site_days.zone())
+    ]
+    return _Replacement(DailyCount.objects.using(_alias()).filter(day=day), made)
+
+
+def _users(day: datetime.date, rows: TrackingSessionQuerySet) -> _Replacement:
+    made = [
+        DailyUsers(kind=kind, **row)
+        for kind in daily.WITH_USERS
+        for row in daily.users(rows, kind, site_days.zone())
+    ]
+    return _Replacement(DailyUsers.objects.using(_alias()).filter(day=day), made)
+
+
+def _windows(day: datetime.date, limit: datetime.datetime) -> Iterator[windows.Counted]:
     before, after = day - _ONE_DAY, day + _ONE_DAY
-    windows.count(start_of(before), start_of(day), limit, anew=_is_whole(before, limit))
+    yield windows.count(start_of(before), start_of(day), limit, anew=_is_whole(before, limit))
     # Those of the day itself are counted with the next one. But there may be none yet; and where they were
     # counted before, a run that is cut off here would leave them as they were.
     is_last = start_of(after) > limit
     if is_last or (windows.exist(start_of(day)) and _is_whole(after, limit)):
-        windows.count(start_of(day), start_of(after), limit, anew=True)
+        yield windows.count(start_of(day), start_of(after), limit, anew=True)

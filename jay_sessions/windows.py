@@ -91,30 +91,45 @@ def exist(begin: datetime.datetime) -> bool:
     return PlayoutWindows.objects.using(_alias()).filter(begin=begin).exists()
 
 
-def count(
-    begin: datetime.datetime, after: datetime.datetime, until: datetime.datetime, *, anew: bool
-) -> None:
-    """Count the windows that begin in a day, from `begin` to before `after`, up to `until`; in a transaction.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counted:
+    """Windows of the days from `begin` to before `after`, for the place of all that are kept if `anew`."""
 
-    Unless `anew`, what is kept of the day stays as it is, and only what began since is added.
-    """
-    begin, after = begin.astimezone(datetime.UTC), after.astimezone(datetime.UTC)
-    rows = PlayoutWindows.objects.using(_alias())
-    if anew:
-        # Also those of days of another zone, where the site has changed its own.
-        rows.filter(begin__gte=begin, begin__lt=after).delete()
-    kept = {row.playout_id: row for row in rows.filter(begin=begin)}
-    made = (
-        PlayoutWindows(playout_id=playout_id, begin=begin, until=until, counts=_pack(counts))
-        for playout_id, counts in _counted(begin, (after - begin) // _QUARTER, until, kept)
-    )
-    while batch := list(itertools.islice(made, _BATCH)):
-        rows.bulk_create(
-            batch,
+    begin: datetime.datetime
+    after: datetime.datetime
+    anew: bool
+    rows: list[PlayoutWindows]
+
+    def keep(self) -> None:
+        """Keep them; in a transaction."""
+        kept = PlayoutWindows.objects.using(_alias())
+        if self.anew:
+            # Also those of days of another zone, where the site has changed its own.
+            kept.filter(begin__gte=self.begin, begin__lt=self.after).delete()
+        kept.bulk_create(
+            self.rows,
+            batch_size=_BATCH,
             update_conflicts=True,
             unique_fields=["playout_id", "begin"],
             update_fields=["until", "counts"],
         )
+
+
+def count(
+    begin: datetime.datetime, after: datetime.datetime, until: datetime.datetime, *, anew: bool
+) -> Counted:
+    """Count the windows that begin in a day, from `begin` to before `after`, up to `until`.
+
+    Unless `anew`, what is kept of the day stays as it is, and only what began since is added.
+    """
+    begin, after = begin.astimezone(datetime.UTC), after.astimezone(datetime.UTC)
+    rows = PlayoutWindows.objects.using(_alias()).filter(begin=begin)
+    kept = {} if anew else {row.playout_id: row for row in rows}
+    made = [
+        PlayoutWindows(playout_id=playout_id, begin=begin, until=until, counts=_pack(counts))
+        for playout_id, counts in _counted(begin, (after - begin) // _QUARTER, until, kept)
+    ]
+    return Counted(begin, after, anew, made)
 
 
 def _pack(counts: list[int]) -> str:

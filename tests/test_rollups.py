@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import rollups, sessions, site_days, statistics, timeline
+from jay_sessions import rollups, sessions, site_days, statistics, timeline, windows
 from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import LinkedZephrSession, TrackingSession
@@ -23,6 +23,7 @@ from jay_sessions.rollup_models import ChangedDay, DailyCount, DailyUsers, Kind,
 from jay_sessions.statistics import Measures, Subject
 from jay_sessions.uuid7 import uuid7
 
+from . import servers
 from .conftest import store_down
 
 pytestmark = pytest.mark.django_db
@@ -200,12 +201,86 @@ def test_a_run_that_is_cut_off_leaves_its_notes_for_the_next_one(now, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(rollups, "_replace_counts", stop)
+        cut_off.setattr(rollups, "_counts", stop)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 0
     run()
     assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 1
+
+
+def during_the_first_count(monkeypatch, work):
+    """Let `work` happen while a run counts, once."""
+    left, count = [work], windows.count
+
+    def interrupted(*args, **options):
+        counted = count(*args, **options)
+        while left:
+            left.pop()()
+        return counted
+
+    monkeypatch.setattr(windows, "count", interrupted)
+
+
+def test_what_is_noted_while_a_run_counts_is_left_for_the_next_one(now, monkeypatch):
+    session = store(NOON, ended=None)
+    now(NOON + DAY)
+
+    def end():
+        TrackingSession.objects.filter(pk=session.pk).update(ended_at=timezone.now())
+        ChangedDay.objects.create(day=TODAY)
+
+    during_the_first_count(monkeypatch, end)
+    run()
+    assert ChangedDay.objects.count() == 1
+    run()
+    assert not ChangedDay.objects.exists()
+    assert statistics.total(Subject(), TODAY, TODAY + DAY).ended == 1
+
+
+def test_who_was_overtaken_by_another_run_counts_once_more(now, monkeypatch):
+    store(NOON)
+    now(NOON + DAY)
+
+    def overtake():
+        store(NOON + HOUR, user="bob")
+        run()
+
+    during_the_first_count(monkeypatch, overtake)
+    run()
+    assert_right(TODAY, TODAY + 2 * DAY)
+    assert DailyCount.objects.get(kind=Kind.SITE, day=TODAY).sessions == 2
+
+
+COUNT_BESIDE_A_WRITER = """
+import sqlite3, sys
+from django.core.management import call_command
+from django.db import connection
+from jay_sessions import daily, rollups, sessions, windows
+
+sessions.start("netflix:1", "ada")
+writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=0, isolation_level=None)
+written = []
+
+def beside(count):
+    def counted(*args, **options):
+        writer.execute("INSERT INTO jay_changed_day (day) VALUES ('2000-01-01')")
+        written.append(count.__name__)
+        return count(*args, **options)
+    return counted
+
+for module, name in ((daily, "counts"), (daily, "users"), (windows, "_counted")):
+    setattr(module, name, beside(getattr(module, name)))
+days = len(list(rollups.run()))
+print(days, *sorted(set(written)))
+"""
+
+
+def test_with_sqlite_nobody_has_to_wait_while_a_day_is_counted(tmp_path):
+    environment = servers.example_site(f"sqlite:///{tmp_path / 'db'}")
+    servers.manage(environment, "migrate", "--verbosity", "0")
+    said = servers.manage(environment, "shell", "-v0", "-c", COUNT_BESIDE_A_WRITER)
+    assert said == "1 _counted counts users"
 
 
 def test_a_session_that_is_ended_on_its_day_leaves_no_note(now):

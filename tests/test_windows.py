@@ -293,9 +293,9 @@ def test_another_time_zone_of_the_site_leaves_what_is_gone(now, settings):
 def test_a_day_of_the_site_that_had_another_length_in_the_zone_before_stays(now):
     begin = NOON - 12 * HOUR
     store((begin + 2 * HOUR, "gone"), (begin + 30 * HOUR, "a"))
-    windows.count(begin, begin + 25 * HOUR, begin + 3 * HOUR, anew=True)
+    windows.count(begin, begin + 25 * HOUR, begin + 3 * HOUR, anew=True).keep()
     TrackingSession.objects.filter(user_id="gone").delete()
-    windows.count(begin, begin + DAY, begin + 2 * DAY, anew=False)
+    windows.count(begin, begin + DAY, begin + 2 * DAY, anew=False).keep()
     assert counted(begin, begin + 2 * DAY, zone=datetime.UTC) == [(1, 1), (1, 1)]
 
 
