@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from . import rollups
+from . import changed_days
 from .exceptions import InvalidValue, ZephrSessionNotFound
 from .identifiers import check_text
 from .models import LinkedZephrSession, TrackingSession
@@ -72,7 +72,7 @@ def enrich(zephr_session_id: str) -> Outcome:
     with transaction.atomic(router.db_for_write(LinkedZephrSession)):
         sessions.filter(pk=zephr_session_id).update(fetched_at=timezone.now(), **found)
         if found:
-            rollups.note_enriched(zephr_session_id)
+            changed_days.note_enriched(zephr_session_id)
     return Outcome.FETCHED if found else Outcome.UNKNOWN
 
 

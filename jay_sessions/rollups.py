@@ -21,10 +21,9 @@ from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.models import Model, QuerySet
-from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from . import daily, site_days, windows
+from . import changed_days, daily, site_days, windows
 from .models import TrackingSession
 from .querysets import TrackingSessionQuerySet
 from .rollup_models import ChangedDay, DailyCount, DailyUsers, Kind, RollupState
@@ -70,24 +69,6 @@ def run(*, rebuild: bool = False) -> Iterator[Step]:
             done = day
             day = _roll_up(day, keep=rebuild or not is_open, keep_users=keep_users and not is_open)
             yield Step(done, 0 if day is None else (day_of(_limit()) - day).days + 1)
-
-
-def note_ended(session: TrackingSession) -> None:
-    """Note, in the transaction of the end itself, that an earlier day is to be counted anew.
-
-    The present one is by every run.
-    """
-    day = day_of(session.started_at)
-    if session.ended_at is not None and day != day_of(session.ended_at):
-        ChangedDay.objects.create(day=day)
-
-
-def note_enriched(zephr_session_id: str) -> None:
-    """Note that the days of the sessions that are linked to it are to be counted anew."""
-    rows = TrackingSession.objects.primary().filter(zephr_session_id=zephr_session_id)
-    days = rows.annotate(day=TruncDate("started_at", tzinfo=site_days.zone())).values_list("day", flat=True)
-    earlier = days.order_by().distinct().exclude(day=site_days.today())
-    ChangedDay.objects.bulk_create(ChangedDay(day=day) for day in earlier)
 
 
 def _limit() -> datetime.datetime:
@@ -149,7 +130,7 @@ def _first_late_day(last: datetime.date) -> datetime.date:
     """Return the first of the latest days that has more sessions than were counted; else the last one."""
     for back in range(LATE, 0, -1):
         day = last - back * _ONE_DAY
-        if _rows(day, _limit()).count() > _counted(day):
+        if _rows(day, _limit()).count() > _sessions_kept(day):
             return day
     return last
 
@@ -162,11 +143,11 @@ def _was_purged(first: datetime.date) -> bool:
 
 def _is_whole(day: datetime.date, until: datetime.datetime) -> bool:
     """Say whether all sessions of the day that were ever counted are still there."""
-    counted = _counted(day)
-    return not counted or _rows(day, until).count() >= counted
+    kept = _sessions_kept(day)
+    return not kept or _rows(day, until).count() >= kept
 
 
-def _counted(day: datetime.date) -> int:
+def _sessions_kept(day: datetime.date) -> int:
     row = DailyCount.objects.using(_alias()).filter(kind=Kind.SITE, day=day).first()
     return 0 if row is None else row.sessions
 
@@ -183,19 +164,18 @@ class _Replacement:
         self.kept.model._default_manager.using(_alias()).bulk_create(self.rows, batch_size=_BATCH)
 
 
-_Counted = Iterator[_Replacement | windows.Counted]
+_Replacements = Iterator[_Replacement | windows.Counted]
 
 
 def _recount(before: datetime.date) -> Iterator[Step]:
     """Count the sessions of days anew that had one ended; users are what they were."""
-    noted = ChangedDay.objects.using(_alias()).filter(day__lt=before).order_by("day")
-    days = list(noted.values_list("day", flat=True).distinct())
+    days = changed_days.before(before)
     for number, day in enumerate(days, start=1):
-        _count(day, partial(_counts_anew, day))
+        _replace(day, partial(_only_counts, day))
         yield Step(day, len(days) - number)
 
 
-def _counts_anew(day: datetime.date, limit: datetime.datetime) -> _Counted:
+def _only_counts(day: datetime.date, limit: datetime.datetime) -> _Replacements:
     if _is_whole(day, limit):
         yield _counts(day, _rows(day, limit))
 
@@ -205,11 +185,13 @@ def _roll_up(day: datetime.date, *, keep: bool, keep_users: bool) -> datetime.da
 
     With `keep`, a day of which sessions are gone stays as it was counted; with `keep_users`, its users do.
     """
-    limit = _count(day, partial(_day, day, keep=keep, keep_users=keep_users), reaches=True)
+    limit = _replace(day, partial(_whole_day, day, keep=keep, keep_users=keep_users), reaches=True)
     return day + _ONE_DAY if start_of(day + _ONE_DAY) <= limit else None
 
 
-def _day(day: datetime.date, limit: datetime.datetime, *, keep: bool, keep_users: bool) -> _Counted:
+def _whole_day(
+    day: datetime.date, limit: datetime.datetime, *, keep: bool, keep_users: bool
+) -> _Replacements:
     if keep and not _is_whole(day, limit):
         return
     rows = _rows(day, limit)
@@ -219,24 +201,26 @@ def _day(day: datetime.date, limit: datetime.datetime, *, keep: bool, keep_users
     yield from _windows(day, limit)
 
 
-def _count(
-    day: datetime.date, count: Callable[[datetime.datetime], _Counted], *, reaches: bool = False
+def _replace(
+    day: datetime.date, count: Callable[[datetime.datetime], _Replacements], *, reaches: bool = False
 ) -> datetime.datetime:
-    """Keep what is counted of a day; return up to when that was. The state says so, too, if it `reaches`."""
+    """Count a day and keep what is found; return up to when it was counted.
+
+    The state says so, too, if it `reaches`: what is earlier is counted then.
+    """
     while True:
         with _undisturbed():
             version = _states().values_list("version", flat=True).first()
-            # Before counting: whatever is noted from now on may not be among what is counted. A run that is
-            # cut off leaves them for the next one.
-            notes = list(ChangedDay.objects.using(_alias()).filter(day=day).values_list("pk", flat=True))
+            # Before counting; and a run that is cut off leaves them for the next one.
+            notes = changed_days.notes_of(day)
             limit = _limit()
             found = list(count(limit))
             with transaction.atomic(_alias()):
                 state = _locked_state()
                 if state.version == version:
-                    for counted in found:
-                        counted.keep()
-                    _forget_notes(notes)
+                    for replacement in found:
+                        replacement.keep()
+                    changed_days.forget(notes)
                     if reaches:
                         reached = min(start_of(day + _ONE_DAY), limit)
                         state.rolled_until = max(state.rolled_until or reached, reached)
@@ -258,11 +242,6 @@ def _undisturbed() -> Iterator[None]:
 def _save(state: RollupState) -> None:
     state.version += 1
     state.save(using=_alias())
-
-
-def _forget_notes(notes: list[int]) -> None:
-    for begin in range(0, len(notes), _BATCH):
-        ChangedDay.objects.using(_alias()).filter(pk__in=notes[begin : begin + _BATCH]).delete()
 
 
 def _counts(day: datetime.date, rows: TrackingSessionQuerySet) -> _Replacement:

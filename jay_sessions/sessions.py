@@ -10,7 +10,7 @@ from django.db import router, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from . import conf, ended, providers, recorders, rollups, tokens
+from . import changed_days, conf, ended, providers, recorders, tokens
 from .exceptions import InvalidToken, InvalidUserId, NoSession
 from .identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 from .models import ApiKey, TrackingSession
@@ -180,7 +180,7 @@ def _end(session: TrackingSession) -> bool:
         has_ended = bool(still_open.update(ended_at=session.ended_at))
         if has_ended:
             ended.note(session.pk)
-            rollups.note_ended(session)
+            changed_days.note_ended(session)
     return has_ended
 
 

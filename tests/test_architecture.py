@@ -67,6 +67,7 @@ RULES = {
     "store": Rule(1, uses("django")),
     # The use cases.
     "carriers": Rule(2, uses("django")),
+    "changed_days": Rule(2, uses("django"), never=("zephr", "sessions")),
     "daily": Rule(2, uses("django"), never=("zephr", "sessions")),
     "ended": Rule(2, uses("django"), never=("zephr", "sessions")),
     "ended_ids": Rule(2, uses("django"), never=("zephr", "sessions")),

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jay_sessions import rollups, sessions, site_days, statistics, timeline, windows
+from jay_sessions import changed_days, rollups, sessions, site_days, statistics, timeline, windows
 from jay_sessions.buckets import Interval
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import LinkedZephrSession, TrackingSession
@@ -392,7 +392,7 @@ def test_linked_sessions_are_counted_by_device_and_country_as_soon_as_zephr_was_
     LinkedZephrSession.objects.create(
         pk="phone", claimed_at=NOON, fetched_at=NOON, device="mobile", country="DE"
     )
-    rollups.note_enriched("phone")
+    changed_days.note_enriched("phone")
     assert [note.day for note in ChangedDay.objects.all()] == [TODAY - DAY]
     assert run() == [TODAY - DAY, TODAY]
     assert statistics.top(Kind.DEVICE, TODAY - DAY, TODAY + DAY) == [("mobile", Measures(sessions=3))]
