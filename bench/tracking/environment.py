@@ -46,9 +46,8 @@ def install() -> None:
     print(f"Installing packages into {VENV.name} …", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    ours, theirs = map(str, REQUIREMENTS)
-    subprocess.run([*pip, "--require-hashes", "-r", ours], check=True)
-    subprocess.run([*pip, "-r", theirs], check=True)
+    for file in REQUIREMENTS:
+        subprocess.run([*pip, "--require-hashes", "-r", str(file)], check=True)
     stamp.write_text(wanted.hexdigest())
 
 
