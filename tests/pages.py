@@ -11,8 +11,8 @@ def page(path: str) -> str:
 
 
 def section(text: str, title: str) -> str:
-    """What stands below a title, up to the next title of any level below the first."""
-    _, _, below = text.partition(f"# {title}\n")
+    """What stands below a title of the second level, up to the next title of any level below the first."""
+    _, _, below = text.partition(f"\n## {title}\n")
     assert below, title
     return re.split(r"\n##+ ", below)[0]
 

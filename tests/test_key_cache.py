@@ -51,6 +51,12 @@ def test_an_unknown_key_is_not_found():
     assert key_cache.find(other) is None
 
 
+def test_a_key_is_found_over_an_index_with_one_query(django_assert_num_queries):
+    _, text = ApiKey.objects.issue("partner")
+    with django_assert_num_queries(1):
+        key_cache.find(text)
+
+
 def test_a_key_is_looked_up_once_and_then_known(issue_key, django_assert_num_queries):
     text = issue_key()
     assert status(text) == 200

@@ -296,7 +296,7 @@ from jay_sessions.uuid7 import uuid7
 old = timezone.now() - datetime.timedelta(days=30)
 rows = (
     TrackingSession(session_id=uuid7(old, n), started_at=old, playout_id="old", source="here", user_id="ada")
-    for n in range(5000)
+    for n in range(20000)
 )
 TrackingSession.objects.bulk_create(rows, batch_size=1000)
 """
@@ -330,7 +330,7 @@ def test_beside_live_traffic_nothing_is_refused(tmp_path, time_machine, command)
             done.set()
             for thread in threads:
                 thread.join()
-        assert said.startswith("5,000 sessions")
+        assert said.startswith("20,000 sessions")
         assert set(answers) == {200}, (tmp_path / "server.log").read_text()
-        left = 0 if command == ["jay_purge_sessions"] else 5000
+        left = 0 if command == ["jay_purge_sessions"] else 20000
         assert server.rows() == len(answers) + left

@@ -254,7 +254,6 @@ def test_who_was_overtaken_by_another_run_counts_once_more(now, monkeypatch):
 
 COUNT_BESIDE_A_WRITER = """
 import sqlite3, sys
-from django.core.management import call_command
 from django.db import connection
 from jay_sessions import daily, rollups, sessions, windows
 
