@@ -50,4 +50,4 @@ def forget(notes: list[int]) -> None:
 
 
 def _notes() -> QuerySet[ChangedDay]:
-    return ChangedDay._default_manager.using(router.db_for_write(ChangedDay))
+    return ChangedDay.objects.using(router.db_for_write(ChangedDay))

@@ -209,34 +209,44 @@ def _replace(
     The state says so, too, if it `reaches`: what is earlier is counted then.
     """
     while True:
-        with _undisturbed():
-            version = _states().values_list("version", flat=True).first()
+        with _undisturbed() as version:
             # Before counting; and a run that is cut off leaves them for the next one.
             notes = changed_days.notes_of(day)
             limit = _limit()
             found = list(count(limit))
-            with transaction.atomic(_alias()):
-                state = _locked_state()
-                if state.version == version:
-                    for replacement in found:
-                        replacement.keep()
-                    changed_days.forget(notes)
-                    if reaches:
-                        reached = min(start_of(day + _ONE_DAY), limit)
-                        state.rolled_until = max(state.rolled_until or reached, reached)
-                    _save(state)
-                    return limit
+            reached = min(start_of(day + _ONE_DAY), limit) if reaches else None
+            if _keep(found, notes, reached, version):
+                return limit
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let other runs wait, unless everybody else who writes would have to."""
+def _undisturbed() -> Iterator[int | None]:
+    """Let other runs wait, unless everybody else who writes would have to; gives the state's version."""
     if not connections[_alias()].features.has_select_for_update:
-        yield
+        yield _states().values_list("version", flat=True).first()
         return
     with transaction.atomic(_alias()):
-        _locked_state()
-        yield
+        yield _locked_state().version
+
+
+def _keep(
+    found: list[_Replacement | windows.Counted],
+    notes: list[int],
+    reached: datetime.datetime | None,
+    version: int | None,
+) -> bool:
+    """Keep what was found, unless another run has kept something since the state had this version."""
+    with transaction.atomic(_alias()):
+        state = _locked_state()
+        if state.version != version:
+            return False
+        for replacement in found:
+            replacement.keep()
+        changed_days.forget(notes)
+        if reached is not None:
+            state.rolled_until = max(state.rolled_until or reached, reached)
+        _save(state)
+        return True
 
 
 def _save(state: RollupState) -> None:
