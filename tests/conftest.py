@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -120,6 +121,14 @@ def need_shell() -> None:
     """Skip what types what the documentation shows, where there is nothing to type it into."""
     if not shutil.which("bash") or not shutil.which("curl"):
         unavailable("bash and curl are not installed.")
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Return once it holds, which others see to; raises AssertionError where it does not in 10 seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def unsigned(**changes: Any) -> str:

@@ -15,8 +15,8 @@ from jay_sessions.zephr import gateway
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
-from .conftest import error_of
-from .zephr_held import LOCAL_CACHE, Held, refusing, until, waiting
+from .conftest import error_of, until
+from .zephr_held import LOCAL_CACHE, Held, refusing, waiting
 
 pytestmark = pytest.mark.django_db
 

@@ -1,9 +1,10 @@
 import threading
-import time
 
 import pytest
 
 from jay_sessions.batcher import Batcher, NotDone
+
+from .conftest import until
 
 
 class Work:
@@ -47,11 +48,13 @@ def in_threads(batcher, items):
     return outcomes, threads
 
 
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+def meanwhile(batcher, work, items):
+    """Let "a" be worked on, and then the items wait; give the outcomes of both, and all threads."""
+    first, threads = in_threads(batcher, ["a"])
+    assert work.began.acquire(timeout=30)
+    rest, more = in_threads(batcher, items)
+    until(lambda: len(batcher._queue) == len(items))
+    return first, rest, [*threads, *more]
 
 
 def finish(threads):
@@ -72,13 +75,10 @@ def test_none_is_a_result():
 
 def test_whoever_comes_meanwhile_is_served_together(work):
     batcher, work.is_held = Batcher(work, most=8), True
-    first, threads = in_threads(batcher, ["a"])
-    assert work.began.acquire(timeout=30)
-    rest, more = in_threads(batcher, ["b", "c", "d"])
-    until(lambda: len(batcher._queue) == 3)
+    first, rest, threads = meanwhile(batcher, work, ["b", "c", "d"])
     assert first == rest == []
     work.may_end.release(2)
-    finish([*threads, *more])
+    finish(threads)
     assert first == [("a", "aa")]
     assert sorted(rest) == [("b", "bb"), ("c", "cc"), ("d", "dd")]
     assert [sorted(batch) for batch in work.batches] == [["a"], ["b", "c", "d"]]
@@ -86,24 +86,18 @@ def test_whoever_comes_meanwhile_is_served_together(work):
 
 def test_no_more_than_so_many_at_once(work):
     batcher, work.is_held = Batcher(work, most=2), True
-    _, threads = in_threads(batcher, ["a"])
-    assert work.began.acquire(timeout=30)
-    rest, more = in_threads(batcher, list("bcdef"))
-    until(lambda: len(batcher._queue) == 5)
+    _, rest, threads = meanwhile(batcher, work, list("bcdef"))
     work.may_end.release(4)
-    finish([*threads, *more])
+    finish(threads)
     assert [len(batch) for batch in work.batches] == [1, 2, 2, 1]
     assert sorted(rest) == [(item, item * 2) for item in "bcdef"]
 
 
 def test_what_fails_for_one_fails_for_nobody_else(work):
     batcher, work.is_held = Batcher(work, most=8), True
-    _, threads = in_threads(batcher, ["a"])
-    assert work.began.acquire(timeout=30)
-    rest, more = in_threads(batcher, ["b", "bad", "c"])
-    until(lambda: len(batcher._queue) == 3)
+    _, rest, threads = meanwhile(batcher, work, ["b", "bad", "c"])
     work.may_end.release(2)
-    finish([*threads, *more])
+    finish(threads)
     found = dict(rest)
     assert isinstance(found.pop("bad"), ValueError)
     assert found == {"b": "bb", "c": "cc"}
@@ -156,14 +150,11 @@ def test_who_waits_for_work_that_is_broken_off_hears_of_it():
 
 def test_a_queue_that_is_full_takes_nobody(work):
     batcher, work.is_held = Batcher(work, most=8, queue=2), True
-    _, threads = in_threads(batcher, ["a"])
-    assert work.began.acquire(timeout=30)
-    rest, more = in_threads(batcher, ["b", "c"])
-    until(lambda: len(batcher._queue) == 2)
+    _, rest, threads = meanwhile(batcher, work, ["b", "c"])
     with pytest.raises(NotDone):
         batcher.do("d")
     work.may_end.release(2)
-    finish([*threads, *more])
+    finish(threads)
     assert sorted(rest) == [("b", "bb"), ("c", "cc")]
 
 
@@ -182,16 +173,13 @@ def test_nobody_waits_for_ever_and_who_went_is_not_served(work):
 
 def test_who_loses_patience_while_being_served_goes_and_harms_nobody(work):
     batcher, work.is_held = Batcher(work, most=8, patience=1), True
-    first, threads = in_threads(batcher, ["a"])
-    assert work.began.acquire(timeout=30)
-    rest, more = in_threads(batcher, ["b", "c"])
-    until(lambda: len(batcher._queue) == 2)
+    first, rest, threads = meanwhile(batcher, work, ["b", "c"])
     work.may_end.release()
     assert work.began.acquire(timeout=30)
     # One of the two serves both by now; the other waits for it in vain.
     until(lambda: len(rest) == 1)
     work.may_end.release()
-    finish([*threads, *more])
+    finish(threads)
     assert first == [("a", "aa")]
     assert [type(outcome) for _, outcome in rest] == [NotDone, str]
     work.is_held = False

@@ -16,8 +16,7 @@ from jay_sessions.models import EndedSession, TrackingSession
 from jay_sessions.querysets import KEPT
 from jay_sessions.uuid7 import uuid7
 
-from .conftest import PLAYOUT, dead_database, sql_refused, store_down
-from .zephr_held import until
+from .conftest import PLAYOUT, dead_database, sql_refused, store_down, until
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,7 @@ from jay_sessions.statements import Row
 from jay_sessions.uuid7 import uuid7
 
 from . import servers
-from .conftest import PLAYOUT, dead_database
-from .zephr_held import until
+from .conftest import PLAYOUT, dead_database, until
 
 NOON = datetime.datetime(2025, 9, 2, 12, 0, 0, 123_456, tzinfo=datetime.UTC)
 

@@ -6,7 +6,8 @@ import pytest
 
 from jay_sessions.zephr.flights import Flights, Landing
 
-from .zephr_held import until, waiting
+from .conftest import until
+from .zephr_held import waiting
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from jay_sessions.zephr.entries import key_of
 from jay_sessions.zephr.gateway import Source
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
+from .conftest import until
 from .servers import ROOT
-from .zephr_held import LOCAL_CACHE, Held, until, waiting
+from .zephr_held import LOCAL_CACHE, Held, waiting
 from .zephr_wire import ACCESS_KEY, SECRET_KEY, answer
 
 pytest_plugins = ["tests.zephr_gateway_fixtures"]

@@ -20,7 +20,8 @@ from jay_sessions.zephr import gateway
 from jay_sessions.zephr.gateway import Answer, Source
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
-from .zephr_held import Held, refusing, until, waiting
+from .conftest import until
+from .zephr_held import Held, refusing, waiting
 from .zephr_wire import one_after_the_other
 
 pytest_plugins = ["tests.zephr_gateway_fixtures"]

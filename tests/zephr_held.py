@@ -2,18 +2,10 @@
 
 import json
 import threading
-import time
 
 from .zephr_wire import answer, sending
 
 LOCAL_CACHE = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-
-
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def waiting(flights):
