@@ -8,7 +8,7 @@ import threading
 from time import monotonic
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.db.models.signals import post_delete, post_save
 from django.views.decorators.debug import sensitive_variables
 
@@ -19,47 +19,71 @@ from .querysets import keys_changed
 MAX_AGE = 5.0
 """Seconds that a key is used without asking the database again."""
 
+RENEWED_AFTER = MAX_AGE / 2
+"""Seconds after which one request asks again, while all others go on with what is known."""
+
 MAX_KEYS = 1000
 """Keys that are remembered; only such as exist, so a client cannot fill the memory with made-up ones."""
 
+
+class _Entry:
+    __slots__ = ("is_being_renewed", "key", "looked_up_at")
+
+    def __init__(self, key: ApiKey, looked_up_at: float) -> None:
+        self.key, self.looked_up_at = key, looked_up_at
+        self.is_being_renewed = False
+
+
 _lock = threading.Lock()
-_known: dict[str, tuple[ApiKey, float]] = {}
+_known: dict[str, _Entry] = {}
 _changes = 0
 
 
 def known(text: str) -> ApiKey | None:
-    """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None."""
-    return _at_hand(api_keys.digest(text), monotonic())
+    """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None.
+
+    After `RENEWED_AFTER` of them, one caller gets None as well: to call `find`, so that the others need not.
+    """
+    entry = _known.get(api_keys.digest(text))
+    if entry is None:
+        return None
+    age = monotonic() - entry.looked_up_at
+    if age >= MAX_AGE:
+        return None
+    if age >= RENEWED_AFTER and not entry.is_being_renewed:
+        entry.is_being_renewed = True
+        return None
+    return entry.key
 
 
 @sensitive_variables("text")
 def find(text: str) -> ApiKey | None:
     """Return the key with this text, revoked or not; None where there is none.
 
-    What the database raises passes through.
+    What the database raises passes through, once the key has not been looked up for `MAX_AGE` seconds.
     """
     if not api_keys.has_form(text):
         return None
     digest = api_keys.digest(text)
     # Before the query: what it finds may be outdated by the time it arrives, but never older.
     now, changes = monotonic(), _changes
-    key = _at_hand(digest, now)
-    if key is not None:
-        return key
+    entry = _known.get(digest)
+    if entry is not None and now - entry.looked_up_at < RENEWED_AFTER:
+        return entry.key
     # By digest: a manager's methods hold their arguments where an error report would show them.
-    key = ApiKey.objects.with_digest(digest)
+    try:
+        key = ApiKey.objects.with_digest(digest)
+    except DatabaseError:
+        if entry is None or now - entry.looked_up_at >= MAX_AGE:
+            raise
+        return entry.key
     with _lock:
         # A change since then may have come after what the query saw.
         if key is not None and changes == _changes:
             while len(_known) >= MAX_KEYS:
                 del _known[next(iter(_known))]
-            _known[digest] = (key, now)
+            _known[digest] = _Entry(key, now)
     return key
-
-
-def _at_hand(digest: str, now: float) -> ApiKey | None:
-    entry = _known.get(digest)
-    return entry[0] if entry is not None and now - entry[1] < MAX_AGE else None
 
 
 def forget() -> None:

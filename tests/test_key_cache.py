@@ -5,7 +5,7 @@ import time
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from jay_sessions import api_keys, key_cache
@@ -75,11 +75,26 @@ def test_a_key_is_looked_up_again_after_its_seconds(issue_key, monkeypatch, djan
 
 def test_the_seconds_count_from_before_the_query(issue_key, monkeypatch):
     text = issue_key()
-    times = iter([100.0, 104.9, 105.1])
+    times = iter([100.0, 102.4, 102.6])
     monkeypatch.setattr(key_cache, "monotonic", lambda: next(times))
     first = key_cache.find(text)
     assert key_cache.find(text) is first
     assert key_cache.find(text) is not first
+
+
+def test_one_asks_again_early_while_others_go_on_with_what_is_known(issue_key, monkeypatch):
+    text, now = issue_key(), 100.0
+    monkeypatch.setattr(key_cache, "monotonic", lambda: now)
+    first = key_cache.find(text)
+    assert key_cache.known(text) is first
+    now = 103.0
+    assert [key_cache.known(text) for _ in range(3)] == [None, first, first]
+    # Nobody came to know more: so it is known for as long as it was.
+    now = 105.0
+    assert key_cache.known(text) is None
+    again = key_cache.find(text)
+    now = 107.4
+    assert key_cache.known(text) is again
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,7 @@ def test_a_change_is_seen_at_once_after_its_commit_though_others_read_before(iss
         # What another thread finds meanwhile: the key as it still stands in the database.
         stale = ApiKey.objects.get()
         stale.revoked_at = None
-        key_cache._known[api_keys.digest(text)] = (stale, time.monotonic())
+        key_cache._known[api_keys.digest(text)] = key_cache._Entry(stale, time.monotonic())
         assert status(text) == 200
     assert status(text) == 401
 
@@ -171,6 +186,18 @@ def test_the_last_use_of_a_known_key_is_noted_once_a_minute(issue_key, django_as
         clock.shift(1)
         assert status(text) == 200
         assert ApiKey.objects.get().last_used_at == first + datetime.timedelta(minutes=1)
+
+
+def test_a_key_that_cannot_be_asked_for_early_is_known_as_long_as_before(issue_key, monkeypatch):
+    text, now = issue_key(), 100.0
+    monkeypatch.setattr(key_cache, "monotonic", lambda: now)
+    first = key_cache.find(text)
+    with sql_refused("jay_api_key"):
+        now = 104.9
+        assert key_cache.find(text) is first
+        now = 105.0
+        with pytest.raises(OperationalError):
+            key_cache.find(text)
 
 
 def test_a_known_key_needs_no_store_and_an_unknown_one_does(issue_key):
