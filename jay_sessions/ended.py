@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from time import monotonic
 
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
@@ -41,6 +42,21 @@ def is_ended(session_id: str) -> bool:
         return _is_ended(alias, session_id)
     with available():
         return statements.is_ended(connections[alias], session_id)
+
+
+async def ais_ended(session_id: str) -> bool:
+    """As `is_ended`, for a task of an event loop, where `RECORDER` is `group`."""
+    settings = conf.get()
+    alias = router.db_for_write(TrackingSession)
+    if not settings.end_propagation or settings.session_lifetime is None:
+        try:
+            return await _lookups.get(alias).batcher.ado(session_id)
+        except NotDone as error:
+            raise StoreUnavailable("The database did not answer in time.") from error
+    known = ended_ids.of_this_process(alias)
+    if known.is_due():
+        return await sync_to_async(known.has, thread_sensitive=False)(session_id)
+    return known.knows(session_id)
 
 
 # Refused before anything is done: the event loop's thread could not ask for those that wait with it.

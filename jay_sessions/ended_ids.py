@@ -49,12 +49,22 @@ class EndedIds:
     def has(self, session_id: str) -> bool:
         """Say whether the session was ended, up to `END_PROPAGATION` ago. Raises StoreUnavailable."""
         self._refresh(conf.get().end_propagation)
+        return self.knows(session_id)
+
+    def knows(self, session_id: str) -> bool:
+        """Say whether the session is among those known to be ended, however old that is."""
         minute, number = _place(int(session_id.replace("-", ""), 16))
         known = self._by_minute.get(minute)
         if known is None:
             return False
         index = bisect.bisect_left(known, number)
         return index < len(known) and known[index] == number
+
+    def is_due(self) -> bool:
+        """Say whether `has` would ask the database now, or wait for somebody who does."""
+        propagation, known_at = conf.get().end_propagation, self._known_at
+        age = propagation if known_at is None else monotonic() - known_at
+        return age >= propagation or (age >= propagation / 2 and not self._refreshing.locked())
 
     def add(self, session_id: uuid.UUID) -> None:
         """Remember a session that this process has ended."""

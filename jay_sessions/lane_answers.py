@@ -1,8 +1,8 @@
 """What the fast lane answers itself, and which requests are so ordinary that it may."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.db import connections
 from django.utils import timezone
@@ -29,50 +29,110 @@ _HEADERS = [
 ]
 
 
-class _Answer(NamedTuple):
-    token: Token
+class _Call(NamedTuple):
+    """An ordinary request, as far as it is known before anything is done for it."""
+
+    is_post: bool
+    playout_id: str
+    key: ApiKey
+    user_id: str
+    site: Site
     headers: Headers
+
+    def answer(self, token: Token, headers: Headers) -> tuple[Headers, bytes]:
+        body = rendered(token)
+        length = [("Content-Length", str(len(body)))] if self.site.adds_length else []
+        return [*_HEADERS, *headers, *self.headers, *length], body
 
 
 class Answers:
-    """The answers to a site's ordinary requests."""
+    """The answers to a site's ordinary requests.
+
+    Both methods return headers and body of a 200; None where the request is Django's. What was found out
+    by then stands in the environ (see `api/handover.py`).
+    """
 
     def __init__(self) -> None:
         self._site: Site | None = Site()
         setting_changed.connect(self._forget_site)
 
     def answer(self, environ: Environ) -> tuple[Headers, bytes] | None:
-        """Return headers and body of a 200; None where the request is Django's.
+        """For a thread, which waits for the database."""
+        call = self._call(environ)
+        return None if call is None else _in_thread(environ, call)
 
-        What was found out by then stands in the environ (see `api/handover.py`).
-        """
+    async def answer_in_loop(self, environ: Environ) -> tuple[Headers, bytes] | None:
+        """For a task of an event loop, which is not held up."""
+        call = self._call(environ)
+        if call is None:
+            return None
+        if sessions.never_blocks():
+            return await _in_loop(environ, call)
+        return await sync_to_async(_in_thread, thread_sensitive=False)(environ, call)
+
+    def _call(self, environ: Environ) -> _Call | None:
         if self._site is None:
             self._site = Site()
         site = self._site
         playout_id = site.playout_of(environ)
         if playout_id is None or not _is_ordinary(environ):
             return None
+        is_post = environ["REQUEST_METHOD"] == "POST"
+        try:
+            user_id = (last_value(_query(environ), USER_ID) or b"").decode() if is_post else ""
+        except UnicodeDecodeError:
+            return None
         headers, key = site.headers(environ), _key(environ, playout_id)
         if headers is None or key is None:
             return None
-        answer_to = _METHODS[environ["REQUEST_METHOD"]]
-        if conf.get().recorder == "group" and not session_started.receivers:
-            # Nothing of it uses a connection of this thread.
-            answer = answer_to(environ, playout_id, key)
-        else:
-            _close_old_connections()
-            try:
-                answer = answer_to(environ, playout_id, key)
-            finally:
-                _close_old_connections()
-        if answer is None:
-            return None
-        body = rendered(answer.token)
-        length = [("Content-Length", str(len(body)))] if site.adds_length else []
-        return [*_HEADERS, *answer.headers, *headers, *length], body
+        return _Call(is_post, playout_id, key, user_id, site, headers)
 
     def _forget_site(self, **kwargs: object) -> None:
         self._site = None
+
+
+def _in_thread(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
+    if conf.get().recorder == "group" and not session_started.receivers:
+        # Nothing of it uses a connection of this thread.
+        return _made(environ, call)
+    _close_old_connections()
+    try:
+        return _made(environ, call)
+    finally:
+        _close_old_connections()
+
+
+def _made(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
+    if _is_throttled(environ, throttles.hit_by_key(call.key.pk)):
+        return None
+    try:
+        if call.is_post:
+            anonymous = gpc.is_asked(environ)
+            started = sessions.start(call.playout_id, call.user_id, api_key=call.key, anonymous=anonymous)
+            return call.answer(started.token, carriers.headers(started.encoded))
+        token = sessions.read(carriers.received(environ))
+        return call.answer(sessions.with_provider(token, call.playout_id), [])
+    except JaySessionsError as error:
+        _hand_on(environ, error)
+        return None
+
+
+async def _in_loop(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
+    # As `_made`, word for word, with what is awaited.
+    if _is_throttled(environ, await throttles.ahit_by_key(call.key.pk)):
+        return None
+    try:
+        if call.is_post:
+            anonymous = gpc.is_asked(environ)
+            started = await sessions.start_in_loop(
+                call.playout_id, call.user_id, api_key=call.key, anonymous=anonymous
+            )
+            return call.answer(started.token, carriers.headers(started.encoded))
+        token = await sessions.read_in_loop(carriers.received(environ))
+        return call.answer(sessions.with_provider(token, call.playout_id), [])
+    except JaySessionsError as error:
+        _hand_on(environ, error)
+        return None
 
 
 def _is_ordinary(environ: Environ) -> bool:
@@ -107,43 +167,16 @@ def _query(environ: Environ) -> bytes:
     return query.encode("latin-1")
 
 
-def _post(environ: Environ, playout_id: str, key: ApiKey) -> _Answer | None:
-    try:
-        user_id = (last_value(_query(environ), USER_ID) or b"").decode()
-    except UnicodeDecodeError:
-        return None
-    if not _is_within_rate(environ, key):
-        return None
-    try:
-        started = sessions.start(playout_id, user_id, api_key=key, anonymous=gpc.is_asked(environ))
-    except InvalidUserId:
-        environ[handover.NAME] = Handover()
-        return None
-    except JaySessionsError as error:
-        environ[handover.NAME] = Handover(error=error)
-        return None
-    return _Answer(started.token, carriers.headers(started.encoded))
-
-
-def _get(environ: Environ, playout_id: str, key: ApiKey) -> _Answer | None:
-    if not _is_within_rate(environ, key):
-        return None
-    try:
-        token = sessions.read(carriers.received(environ))
-        return _Answer(sessions.with_provider(token, playout_id), [])
-    except JaySessionsError as error:
-        environ[handover.NAME] = Handover(error=error)
-        return None
-
-
-def _is_within_rate(environ: Environ, key: ApiKey) -> bool:
-    wait = throttles.hit_by_key(key.pk)
+def _is_throttled(environ: Environ, wait: int | None) -> bool:
     if wait is not None:
         environ[handover.NAME] = Handover(wait=wait)
-    return wait is None
+    return wait is not None
 
 
-_METHODS: dict[str, Callable[[Environ, str, ApiKey], _Answer | None]] = {"GET": _get, "POST": _post}
+def _hand_on(environ: Environ, error: JaySessionsError) -> None:
+    # What is wrong with a user id is said by the view, which has more to say.
+    known = Handover() if isinstance(error, InvalidUserId) else Handover(error=error)
+    environ[handover.NAME] = known
 
 
 def _close_old_connections() -> None:

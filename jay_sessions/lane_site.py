@@ -1,5 +1,6 @@
 """What the fast lane must know of the site: where its endpoint is, and what the site's middleware adds."""
 
+import io
 import re
 from collections.abc import Callable
 from typing import Any
@@ -159,8 +160,9 @@ def _chain() -> Callable[[WSGIRequest], HttpResponseBase]:
 def _bare(environ: Environ) -> Environ:
     # Neither cookies nor whatever else this one client has sent.
     kept = _names_of_host_and_scheme()
-    return {
+    of_all = {
         name: value
         for name, value in environ.items()
         if name in kept or not (name.startswith("HTTP_") or name == "CONTENT_TYPE")
     }
+    return {**of_all, "wsgi.input": io.BytesIO()}

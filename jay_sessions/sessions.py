@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
@@ -61,6 +61,39 @@ def start(
     that transaction). Raises InvalidPlayoutId, InvalidUserId, InvalidZephrSessionId, or
     StoreUnavailable where it could not be recorded; `session_started` is sent after the commit.
     """
+    row, started = _new(playout_id, user_id, api_key, zephr_session_id, anonymous)
+    recorders.record(row)
+    if session_started.receivers:
+        _send(session_started, row.as_session())
+    return started
+
+
+async def start_in_loop(
+    playout_id: str, user_id: str | None = None, *, api_key: ApiKey, anonymous: bool = False
+) -> Started:
+    """As `start`, but in the event loop itself, where `never_blocks`: for whoever has many to start.
+
+    It knows nothing of a transaction that a thread is in, as `astart` does.
+    """
+    row, started = _new(playout_id, user_id, api_key, None, anonymous)
+    await recorders.arecord(row)
+    if session_started.receivers:
+        await session_started.asend_robust(TrackingSession, session=row.as_session())
+    return started
+
+
+def never_blocks() -> bool:
+    """Say whether the recorder lets `start_in_loop` and `read_in_loop` be used."""
+    return recorders.can_await()
+
+
+def _new(
+    playout_id: str,
+    user_id: str | None,
+    api_key: ApiKey | None,
+    zephr_session_id: str | None,
+    anonymous: bool,
+) -> tuple[Row, Started]:
     settings = conf.get()
     now = timezone.now()
     user_id = clean_user_id(user_id)
@@ -77,11 +110,7 @@ def start(
         api_key_id=None if api_key is None else api_key.pk,
         zephr_session_id=zephr_session_id,
     )
-    started = _signed(row, settings.user_ids.kept(user_id))
-    recorders.record(row)
-    if session_started.receivers:
-        _send(session_started, row.as_session())
-    return started
+    return row, _signed(row, settings.user_ids.kept(user_id))
 
 
 def _signed(row: Row, user_id: str | None) -> Started:
@@ -113,18 +142,32 @@ def read(candidates: Iterable[str]) -> Token:
 
     Raises NoSession where none does, and StoreUnavailable where the database is needed and away.
     """
+    for token in _valid_unless_ended(candidates):
+        if not (token.signed and ended.is_ended(token.session_id)):
+            return token
+    raise NoSession(_NO_SESSION)
+
+
+async def read_in_loop(candidates: Iterable[str]) -> Token:
+    """As `read`, but in the event loop itself, where `never_blocks`."""
+    for token in _valid_unless_ended(candidates):
+        if not (token.signed and await ended.ais_ended(token.session_id)):
+            return token
+    raise NoSession(_NO_SESSION)
+
+
+_NO_SESSION = "No tracking session found or session data is invalid"
+
+
+def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
     settings = conf.get()
     limit = None if settings.session_lifetime is None else expired_until(timezone.now())
     for candidate in candidates:
         token = _readable(candidate)
         if token is None or (settings.require_signed_tokens and not token.signed):
             continue
-        if limit is not None and token.start_time <= limit:
-            continue
-        if token.signed and ended.is_ended(token.session_id):
-            continue
-        return token
-    raise NoSession("No tracking session found or session data is invalid")
+        if limit is None or token.start_time > limit:
+            yield token
 
 
 def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:

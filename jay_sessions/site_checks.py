@@ -15,6 +15,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf, cores, lane_site
+from .async_lane import AsyncFastLane
 from .checks import parsed
 from .lane import FastLane
 from .models import TrackingSession
@@ -261,22 +262,26 @@ def check_proxies(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
     """Name the middleware that the fast lane's answers go past, where the site has a lane."""
-    if not isinstance(_wsgi_application(), FastLane):
+    # ASGI_APPLICATION is Daphne's and Channels' setting; Django has none for it.
+    applications = [_application(name) for name in ("WSGI_APPLICATION", "ASGI_APPLICATION")]
+    if not any(isinstance(one, FastLane | AsyncFastLane) for one in applications):
         return []
     return [
         checks.Warning(
             f"The answers of the fast lane go past {path}, which may have added to them or refused them.",
             hint="If it has no part in tracking requests, write: SILENCED_SYSTEM_CHECKS = "
-            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application()',
+            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application(), '
+            "and in asgi.py the like.",
             id="jay_sessions.W106",
         )
         for path in lane_site.unaccounted()
     ]
 
 
-def _wsgi_application() -> Any:
+def _application(setting: str) -> Any:
+    path = getattr(settings, setting, None)
     try:
-        return import_string(settings.WSGI_APPLICATION) if settings.WSGI_APPLICATION else None
+        return import_string(path) if path else None
     except ImportError:
         # Nothing of ours: whoever serves the site hears of it.
         return None

@@ -8,6 +8,7 @@ import logging
 import math
 import time
 
+from asgiref.sync import sync_to_async
 from django.core.cache import cache
 
 from . import conf
@@ -37,6 +38,13 @@ def hit_by_key(key_pk: int) -> int | None:
     """Count a request with a key, at the rate that `THROTTLE_RATES` names; the same answer as `hit`'s."""
     rate = conf.get().throttle_rates.get("key")
     return None if rate is None else hit(f"key {key_pk}", rate, time.time())
+
+
+async def ahit_by_key(key_pk: int) -> int | None:
+    """As `hit_by_key`, for a task of an event loop: another thread waits for the cache."""
+    if "key" not in conf.get().throttle_rates:
+        return None
+    return await sync_to_async(hit_by_key, thread_sensitive=False)(key_pk)
 
 
 def _increment(key: str, period: int) -> int:

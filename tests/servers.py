@@ -27,6 +27,10 @@ COMMANDS = {
         "--blocking-threads", "4", "--workers-kill-timeout", "5", "--log-level", "warning",
         "project.wsgi:application",
     ],
+    "granian, ASGI": [
+        "granian", "--interface", "asginl", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2",
+        "--workers-kill-timeout", "5", "--log-level", "warning", "project.asgi:application",
+    ],
     "gunicorn": [
         "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "4",
         "--log-level", "warning", "project.wsgi:application",
@@ -36,12 +40,16 @@ COMMANDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A running site: where it listens, a key for everything, its database; its first process, if known."""
+    """A running site: where it listens, a key for everything, its database; its first process, if known.
+
+    `name` is that of its command in `COMMANDS`.
+    """
 
     port: int
     key: str
     database_url: str
     pid: int = 0
+    name: str = ""
 
     def rows(self) -> int:
         url = self.database_url
@@ -111,7 +119,7 @@ def serving(name: str, directory: Path, database_url: str, **variables: str) -> 
     log = (directory / "server.log").open("wb")
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         try:
-            server = Server(port, key, database_url, process.pid)
+            server = Server(port, key, database_url, process.pid, name)
             wait_for(server, process)
             yield server
         finally:

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 
 import pytest
@@ -204,3 +205,152 @@ def test_many_threads_each_get_what_is_theirs(work):
     assert sorted(item for batch in work.batches for item in batch) == sorted(
         f"{number}-{step} " for number in range(12) for step in range(300)
     )
+
+
+async def queued(batcher, count):
+    while len(batcher._queue) != count:
+        await asyncio.sleep(0.001)
+
+
+async def begun(work):
+    while not work.began.acquire(blocking=False):
+        await asyncio.sleep(0.001)
+
+
+def test_a_task_that_comes_alone_is_served_at_once(work):
+    async def alone():
+        return [await batcher.ado("a"), await batcher.ado("b")]
+
+    batcher = Batcher(work, most=8)
+    assert asyncio.run(alone()) == ["aa", "bb"]
+    assert work.batches == [["a"], ["b"]]
+
+
+def test_tasks_and_threads_that_come_meanwhile_are_served_together(work):
+    async def tasks():
+        first = asyncio.create_task(batcher.ado("a"))
+        await begun(work)
+        others = [asyncio.create_task(batcher.ado(item)) for item in ("b", "bad")]
+        await queued(batcher, 2)
+        outcomes, threads = in_threads(batcher, ["c"])
+        await queued(batcher, 3)
+        last = asyncio.create_task(batcher.ado("d"))
+        await queued(batcher, 4)
+        assert not first.done()
+        work.may_end.release(3)
+        found = await asyncio.gather(first, *others, last, return_exceptions=True)
+        await asyncio.to_thread(finish, threads)
+        return found, outcomes
+
+    batcher, work.is_held = Batcher(work, most=3), True
+    (a, b, bad, d), outcomes = asyncio.run(tasks())
+    assert (a, b, d, outcomes) == ("aa", "bb", "dd", [("c", "cc")])
+    assert isinstance(bad, ValueError)
+    assert work.batches == [["a"], ["b", "bad", "c"], ["d"]]
+
+
+def test_a_thread_leads_for_the_tasks_behind_it_and_a_task_follows_a_thread(work):
+    async def tasks():
+        outcomes, threads = in_threads(batcher, ["a"])
+        await begun(work)
+        b = asyncio.create_task(batcher.ado("b"))
+        await queued(batcher, 1)
+        more, others = in_threads(batcher, ["c"])
+        await queued(batcher, 2)
+        d = asyncio.create_task(batcher.ado("d"))
+        await queued(batcher, 3)
+        work.may_end.release(4)
+        found = [await b, await d]
+        await asyncio.to_thread(finish, [*threads, *others])
+        return found, outcomes + more
+
+    batcher, work.is_held = Batcher(work, most=1), True
+    assert asyncio.run(tasks()) == (["bb", "dd"], [("a", "aa"), ("c", "cc")])
+    assert work.batches == [["a"], ["b"], ["c"], ["d"]]
+
+
+def test_no_task_waits_for_ever_and_a_full_queue_takes_none(work):
+    async def tasks():
+        first = asyncio.create_task(batcher.ado("a"))
+        await begun(work)
+        second = asyncio.create_task(batcher.ado("b"))
+        await queued(batcher, 1)
+        with pytest.raises(NotDone, match="Too many"):
+            await batcher.ado("c")
+        found = await asyncio.gather(first, second, return_exceptions=True)
+        work.may_end.release()
+        return found
+
+    batcher, work.is_held = Batcher(work, most=8, queue=1, patience=0.1), True
+    assert [type(outcome) for outcome in asyncio.run(tasks())] == [NotDone, NotDone]
+    # Whoever was in the queue is not served any more, and the next one is.
+    work.is_held = False
+    assert batcher.do("d") == "dd"
+    assert work.batches == [["a"], ["d"]]
+
+
+def test_a_task_that_is_cancelled_and_a_loop_that_is_closed_harm_nobody(work):
+    async def cancelled():
+        first = asyncio.create_task(batcher.ado("a"))
+        await begun(work)
+        first.cancel()
+        second = asyncio.create_task(batcher.ado("b"))
+        await queued(batcher, 1)
+        work.may_end.release(2)
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    async def left_behind():
+        asyncio.create_task(batcher.ado("c"))  # noqa: RUF006 (it is cancelled with its loop)
+        await begun(work)
+
+    batcher, work.is_held = Batcher(work, most=8), True
+    gone, found = asyncio.run(cancelled())
+    assert isinstance(gone, asyncio.CancelledError)
+    assert found == "bb"
+    work.began.acquire()
+    asyncio.run(left_behind())
+    work.may_end.release()
+    work.is_held = False
+    assert batcher.do("d") == "dd"
+
+
+def test_tasks_that_all_gave_up_leave_nothing_to_do(work):
+    async def impatient():
+        await asyncio.wait_for(batcher.ado("a"), 0.05)
+
+    batcher = Batcher(work, most=8, patience=0.01)
+    may_begin = threading.Event()
+    batcher._thread.submit(may_begin.wait)
+    with pytest.raises(NotDone):
+        asyncio.run(impatient())
+    may_begin.set()
+    until(lambda: not batcher._is_busy)
+    assert work.batches == []
+    assert batcher.do("b") == "bb"
+
+
+def test_tasks_of_several_loops_and_threads_each_get_what_is_theirs(work):
+    batcher, wrong = Batcher(work, most=16), []
+
+    async def client(name):
+        for step in range(100):
+            item = f"{name}-{step} "
+            if await batcher.ado(item) != item * 2:
+                wrong.append(item)
+
+    async def clients(number):
+        await asyncio.gather(*(client(f"{number}.{one}") for one in range(8)))
+
+    def of_a_thread(number):
+        for step in range(100):
+            item = f"t{number}-{step} "
+            if batcher.do(item) != item * 2:
+                wrong.append(item)
+
+    loops = [threading.Thread(target=asyncio.run, args=(clients(number),)) for number in range(3)]
+    threads = [threading.Thread(target=of_a_thread, args=(number,)) for number in range(4)]
+    for thread in (*loops, *threads):
+        thread.start()
+    finish([*loops, *threads])
+    assert wrong == []
+    assert len({item for batch in work.batches for item in batch}) == 3 * 8 * 100 + 4 * 100

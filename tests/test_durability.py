@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.server, pytest.mark.durability, pytest.mark.timeout(30
 AS_IT_IS = pytest.param(Variant(), 5_001, id="as it is")
 GROUP = [
     pytest.param(Variant(recorder="group"), 5_001, id="group"),
+    pytest.param(Variant(recorder="group", server="granian, ASGI"), 5_001, id="group, ASGI"),
     pytest.param(
         Variant({"CONN_MAX_AGE": 0}, recorder="group", server="preloading"), 301, id="group, preloading"
     ),
@@ -114,7 +115,7 @@ def test_no_session_is_lost_when_the_site_is_killed(serve, durability_report, *,
 
 
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
-@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, GROUP[0], *VARIANTS])
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *GROUP[:2], *VARIANTS])
 def test_no_session_is_lost_when_postgresql_stops(serve, postgres, durability_report, *, mode, variant, goal):
     stops = 2
     with serve(variant) as site:

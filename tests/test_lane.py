@@ -1,10 +1,8 @@
 """The fast lane answers as Django does, and only what it may."""
 
 import datetime
-import http.cookies
 import json
 import random
-import re
 import uuid
 from typing import Any
 
@@ -20,7 +18,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jay_sessions import conf, lane_answers, lane_site, recorders, sessions, throttles, tokens
+from jay_sessions import lane_answers, lane_site, recorders, sessions, throttles, tokens
 from jay_sessions.api.base import render
 from jay_sessions.api.serializers import rendered, represent
 from jay_sessions.exceptions import StoreUnavailable
@@ -30,6 +28,7 @@ from jay_sessions.signals import session_started
 
 from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
 from .lane_requests import environ, request
+from .lane_sites import SITES, headers_of, plain, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -86,89 +85,6 @@ def lane():
     assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
     app.django_answered = 0
     return app
-
-
-def headers_of(headers):
-    return {name.lower(): value for name, value in headers}
-
-
-def plain(headers, body):
-    """What must be the same: all but ids, times, signatures, and the order of headers."""
-    named = [(name.lower(), str(value)) for name, value in headers]
-    assert all(int(value) == len(body) for name, value in named if name == "content-length")
-    text = re.sub(rb'"sessionId":"[^"]{36}"', b'"sessionId":"-"', body)
-    text = re.sub(rb'"startTime":"[^"]{26}"', b'"startTime":"-"', text)
-    return sorted((name, str(PLAIN.get(name, str)(value))) for name, value in named), text
-
-
-def _of_cookie(value):
-    [morsel] = http.cookies.SimpleCookie(value).values()
-    flags = sorted((name, bool(said) if name == "expires" else said) for name, said in morsel.items())
-    return morsel.key, morsel.key == conf.get().cookie_name and _of_token(morsel.value), flags
-
-
-def _of_token(encoded):
-    if not encoded:
-        return encoded
-    token = tokens.decode(encoded, conf.get().signing_keys)
-    return (token.source, token.user_id, token.provider_name, token.signed)
-
-
-PLAIN = {"set-cookie": _of_cookie, "x-jay-tracking": _of_token, "retry-after": bool}
-
-
-def rows():
-    names = ("playout_id", "provider_name", "user_id", "source", "ended_at", "zephr_session_id")
-    return list(TrackingSession.objects.order_by("pk").values_list(*names))
-
-
-COMMON = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
-ZEPHR = {"TENANT": "acme", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
-SITES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "as it is": ({}, {}),
-    "https": (
-        {
-            "SECURE_HSTS_SECONDS": 60,
-            "SECURE_SSL_REDIRECT": True,
-            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
-        },
-        {
-            "SESSION_LIFETIME": 3600,
-            "COOKIE_DOMAIN": "example.com",
-            "COOKIE_SAMESITE": "None",
-            "REQUIRE_SIGNED_TOKENS": True,
-        },
-    ),
-    "other origins": (
-        {
-            "CORS_ALLOWED_ORIGINS": ["https://www.example.com"],
-            "CORS_URLS_REGEX": "/playouts/[^z]",
-            "CSRF_USE_SESSIONS": True,
-        },
-        {"COOKIE_NAME": "token"},
-    ),
-    "throttled and linked": (
-        {"DISALLOWED_USER_AGENTS": [re.compile("BadBot")], "ALLOWED_HOSTS": ["*"]},
-        {
-            "THROTTLE_RATES": {"key": "150/day", "anonymous": "20/day"},
-            "ZEPHR": {**ZEPHR, "LINK_SESSIONS": True},
-        },
-    ),
-    "bare": (
-        {"MIDDLEWARE": [], "USE_X_FORWARDED_HOST": True},
-        {"PROVIDER_NAMES": {"netflix-*": "nflx", "z*": None}},
-    ),
-    "private": (
-        {},
-        {
-            "USER_ID_STORAGE": "hashed",
-            "GLOBAL_PRIVACY_CONTROL": True,
-            "ZEPHR": {**ZEPHR, "LINK_SESSIONS": True},
-        },
-    ),
-    "without users": ({}, {"USER_ID_STORAGE": "none"}),
-    "api only": ({"MIDDLEWARE": COMMON, "USE_X_FORWARDED_PORT": True}, {"PROVIDER_RESOLVER": str.upper}),
-}
 
 
 @pytest.mark.timeout(300)
@@ -395,7 +311,7 @@ def test_a_check_names_the_middleware_that_the_lane_goes_past(settings):
         True,
         True,
     ]
-    settings.WSGI_APPLICATION = "tests.test_lane.without_lane"
+    settings.WSGI_APPLICATION, settings.ASGI_APPLICATION = "tests.test_lane.without_lane", None
     assert not [
         one for one in checks.run_checks(include_deployment_checks=True) if one.id == "jay_sessions.W106"
     ]

