@@ -28,7 +28,7 @@ class AsyncFastLane:
 
         self._settle, self._environ_of, self._handover = cores.settle, lane_scope.environ_of, handover.NAME
         self._application = application
-        self._answers = lane_answers.Answers()
+        self._answers = lane_answers.Answers(lane_site.as_bytes)
         if past := lane_site.unaccounted():
             logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
 
@@ -49,6 +49,5 @@ class AsyncFastLane:
             await self._application(scope, receive, send)
             return
         headers, body = answer
-        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-        await send({"type": "http.response.start", "status": 200, "headers": encoded})
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -19,11 +19,14 @@ def received(meta: Mapping[str, Any]) -> list[str]:
     `meta` is the request's `META`. Of cookies with the same name, which differ in domain or path,
     `request.COOKIES` has only one.
     """
-    pairs = (part.partition("=") for part in meta.get("HTTP_COOKIE", "").split(";"))
-    name = conf.get().cookie_name
-    found = [value.strip() for key, _, value in pairs if key.strip() == name]
-    found.append(meta.get("HTTP_X_JAY_TRACKING", "").strip())
-    return [text for text in found if text]
+    found, name = [], conf.get().cookie_name
+    for part in meta.get("HTTP_COOKIE", "").split(";"):
+        key, _, value = part.partition("=")
+        if key.strip() == name and (text := value.strip()):
+            found.append(text)
+    if text := meta.get("HTTP_X_JAY_TRACKING", "").strip():
+        found.append(text)
+    return found
 
 
 def send(response: HttpResponseBase, encoded: str) -> None:

@@ -1,32 +1,27 @@
 """What the fast lane answers itself, and which requests are so ordinary that it may."""
 
+import datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.db import connections
-from django.utils import timezone
 
 from . import carriers, conf, gpc, key_cache, sessions, throttles
 from .api import handover
-from .api.base import API_VERSION, VERSION_HEADER
+from .api.base import API_VERSION
 from .api.handover import Handover
 from .api.parsers import USER_ID, ZEPHR_SESSION_ID
 from .api.request import last_value
 from .api.serializers import rendered
 from .exceptions import InvalidUserId, JaySessionsError
 from .grants import Scope
-from .lane_site import Environ, Headers, Site
+from .lane_site import Environ, Header, Headers, Site, as_text
 from .models import ApiKey
 from .signals import session_started
 from .store import close_if_old
 from .tokens import Token
-
-_HEADERS = [
-    ("Content-Type", "application/json"),
-    (VERSION_HEADER, API_VERSION),
-    ("Cache-Control", "no-store"),
-]
 
 
 class _Call(NamedTuple):
@@ -39,10 +34,12 @@ class _Call(NamedTuple):
     site: Site
     headers: Headers
 
-    def answer(self, token: Token, headers: Headers) -> tuple[Headers, bytes]:
-        body = rendered(token)
-        length = [("Content-Length", str(len(body)))] if self.site.adds_length else []
-        return [*_HEADERS, *headers, *self.headers, *length], body
+    def answer(self, token: Token, headers: list[tuple[str, str]]) -> tuple[Headers, bytes]:
+        write, body = self.site.write, rendered(token)
+        of_this = [write(name, value) for name, value in headers]
+        if self.site.adds_length:
+            of_this.append(write("Content-Length", str(len(body))))
+        return [*self.headers, *of_this], body
 
 
 class Answers:
@@ -52,8 +49,9 @@ class Answers:
     by then stands in the environ (see `api/handover.py`).
     """
 
-    def __init__(self) -> None:
-        self._site: Site | None = Site()
+    def __init__(self, write: Callable[[str, str], Header] = as_text) -> None:
+        self._write = write
+        self._site: Site | None = Site(write)
         setting_changed.connect(self._forget_site)
 
     def answer(self, environ: Environ) -> tuple[Headers, bytes] | None:
@@ -72,7 +70,7 @@ class Answers:
 
     def _call(self, environ: Environ) -> _Call | None:
         if self._site is None:
-            self._site = Site()
+            self._site = Site(self._write)
         site = self._site
         playout_id = site.playout_of(environ)
         if playout_id is None or not _is_ordinary(environ):
@@ -103,7 +101,7 @@ def _in_thread(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
 
 
 def _made(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
-    if _is_throttled(environ, throttles.hit_by_key(call.key.pk)):
+    if _is_throttled(environ, throttles.hit_by_key(call.key.id)):
         return None
     try:
         if call.is_post:
@@ -119,7 +117,7 @@ def _made(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
 
 async def _in_loop(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
     # As `_made`, word for word, with what is awaited.
-    if _is_throttled(environ, await throttles.ahit_by_key(call.key.pk)):
+    if _is_throttled(environ, await throttles.ahit_by_key(call.key.id)):
         return None
     try:
         if call.is_post:
@@ -156,7 +154,7 @@ def _is_ordinary(environ: Environ) -> bool:
 
 def _key(environ: Environ, playout_id: str) -> ApiKey | None:
     """Return the key, if this process knows it and nothing is to be written or refused."""
-    key, now = key_cache.known(environ.get("HTTP_X_API_KEY", "").strip()), timezone.now()
+    key, now = key_cache.known(environ.get("HTTP_X_API_KEY", "").strip()), datetime.datetime.now(datetime.UTC)
     if key is None or not key.is_live(now) or not key.use_is_noted(now):
         return None
     return key if key.has_scope(Scope.TRACKING) and key.may_use(playout_id) else None

@@ -1,5 +1,6 @@
 """What the fast lane must know of the site: where its endpoint is, and what the site's middleware adds."""
 
+import functools
 import io
 import re
 from collections.abc import Callable
@@ -13,12 +14,14 @@ from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.module_loading import import_string
 
+from .api.base import API_VERSION, VERSION_HEADER
 from .api.views import TrackingSessionView
 from .exceptions import InvalidPlayoutId
 from .identifiers import clean_playout_id
 
 Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
+Header = tuple[str, str] | tuple[bytes, bytes]
+Headers = list[Header]
 
 ASKED = (
     "django.middleware.security.SecurityMiddleware",
@@ -48,11 +51,23 @@ def unaccounted() -> list[str]:
     return [path for path in settings.MIDDLEWARE if path not in ASKED and path not in SILENT]
 
 
-class Site:
-    """The site as its settings and its URLs are now."""
+def as_text(name: str, value: str) -> Header:
+    """Return a header as WSGI has it."""
+    return name, value
 
-    def __init__(self) -> None:
+
+def as_bytes(name: str, value: str) -> Header:
+    """Return a header as ASGI has it."""
+    return name.lower().encode("ascii"), value.encode("latin-1")
+
+
+class Site:
+    """The site as its settings and its URLs are now; `write` is how its answers have their headers."""
+
+    def __init__(self, write: Callable[[str, str], Header]) -> None:
+        self.write = write
         self._path = _path_of_the_endpoint()
+        self._playout_at = functools.lru_cache(MAX_KNOWN)(self._read_path)
         # A malformed one of these is replaced or deleted by the site's middleware.
         self._csrf_cookie, self._session_cookie = settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME
         self._agents = settings.DISALLOWED_USER_AGENTS
@@ -69,29 +84,36 @@ class Site:
 
         That is also so for a client whose cookies or user agent the site's middleware looks at.
         """
-        if environ["REQUEST_METHOD"] not in ("GET", "POST") or self._path is None:
+        if environ["REQUEST_METHOD"] not in ("GET", "POST"):
             return None
-        match = self._path.fullmatch(environ.get("PATH_INFO", ""))
-        if match is None or not match[1].isascii():
+        playout_id, _ = self._playout_at(environ.get("PATH_INFO", ""))
+        if playout_id is None:
             return None
         cookies = environ.get("HTTP_COOKIE", "")
         if self._csrf_cookie in cookies or self._session_cookie in cookies:
             return None
         if self._agents and any(one.search(environ.get("HTTP_USER_AGENT", "")) for one in self._agents):
             return None
+        return playout_id
+
+    def _read_path(self, path: str) -> tuple[str | None, bool]:
+        """Return the playout id, if it is a path of the endpoint's, and whether other origins may use it."""
+        match = None if self._path is None else self._path.fullmatch(path)
+        if match is None or not match[1].isascii():
+            return None, False
+        has_cors = self._cors_paths is not None and self._cors_paths.match(path) is not None
         try:
-            return clean_playout_id(match[1])
+            return clean_playout_id(match[1]), has_cors
         except InvalidPlayoutId:
-            return None
+            return None, False
 
     def headers(self, environ: Environ) -> Headers | None:
-        """Return the headers that the site's middleware adds to an answer.
+        """Return the headers of every answer: ours, and those that the site's middleware adds.
 
         None where the site would not serve the request as it is: for a host that is not allowed, and where
         it redirects to https or to `www.`.
         """
-        paths = self._cors_paths
-        has_cors = paths is not None and paths.match(environ.get("PATH_INFO", "")) is not None
+        _, has_cors = self._playout_at(environ.get("PATH_INFO", ""))
         key = (has_cors, *map(environ.get, self._hang_on))
         headers = self._headers.get(key)
         if headers is None:
@@ -107,9 +129,11 @@ class Site:
         if self._middleware is None:
             self._middleware = _chain()
         response = self._middleware(WSGIRequest(_bare(environ)))
-        return [(name, value) for name, value in response.items() if name not in _OF_EACH_ANSWER]
+        added = [(name, value) for name, value in response.items() if name not in _OF_EACH_ANSWER]
+        return [self.write(name, value) for name, value in (*_OURS, *added)]
 
 
+_OURS = (("Content-Type", "application/json"), (VERSION_HEADER, API_VERSION), ("Cache-Control", "no-store"))
 _OF_EACH_ANSWER = ("Content-Type", "Content-Length")
 
 

@@ -218,7 +218,7 @@ class ApiKey(models.Model):
 
     def has_scope(self, scope: Scope) -> bool:
         """Say whether the key may be used for this."""
-        return scope.value in self.scopes
+        return scope in self.scopes
 
     def is_good_at(self, origin: str) -> bool:
         """Say whether a page of this origin may use the key; `origin` is the request's header, or empty."""
@@ -226,4 +226,4 @@ class ApiKey(models.Model):
 
     def may_use(self, playout_id: str) -> bool:
         """Say whether one of the key's patterns matches the playout."""
-        return any(patterns.matches(pattern, playout_id) for pattern in self.playouts)
+        return patterns.any_matches(self.playouts, playout_id)

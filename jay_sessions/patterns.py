@@ -1,6 +1,13 @@
 """Patterns over playout ids: literal text in which `*` stands for any characters, also for none."""
 
+from collections.abc import Collection
+
 WILDCARD = "*"
+
+
+def any_matches(patterns: Collection[str], text: str) -> bool:
+    """Say whether all of `text` fits one of the patterns."""
+    return WILDCARD in patterns or any(matches(pattern, text) for pattern in patterns)
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -95,7 +95,7 @@ def _new(
     anonymous: bool,
 ) -> tuple[Row, Started]:
     settings = conf.get()
-    now = timezone.now()
+    now = datetime.datetime.now(datetime.UTC)
     user_id = clean_user_id(user_id)
     zephr_session_id = None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id)
     if anonymous:
@@ -161,7 +161,7 @@ _NO_SESSION = "No tracking session found or session data is invalid"
 
 def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
     settings = conf.get()
-    limit = None if settings.session_lifetime is None else expired_until(timezone.now())
+    limit = None if settings.session_lifetime is None else expired_until(datetime.datetime.now(datetime.UTC))
     for candidate in candidates:
         token = _readable(candidate)
         if token is None or (settings.require_signed_tokens and not token.signed):

@@ -7,20 +7,25 @@ POST, GET = "POST", "GET"
 BASELINES = ("fastapi_asyncpg", "fastapi_tuned")
 LIMITS = ("bare_wsgi", "pgbench")
 
-_GRANIAN = ("granian", "--interface", "wsgi", "--http", "1", "--no-ws")
+_GRANIAN = ("granian", "--http", "1", "--no-ws")
+_WSGI = (*_GRANIAN, "--interface", "wsgi")
+_ASGI = (*_GRANIAN, "--interface", "asginl", "--loop", "uvloop")
 _UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """`application` is `module:name`; `setup` a module that makes tables and prints a key, empty for none."""
+    """`application` is `module:name`; `setup` a module that makes tables and prints a key, empty for none.
+
+    `threads` is of each worker, for a server that has them; None for what the run was told.
+    """
 
     name: str
     application: str
     setup: str = ""
     table: str = "tracking_session"
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    asgi: bool = False
+    server: tuple[str, ...] = _WSGI
     threads: int | None = None
     methods: tuple[str, ...] = (POST, GET)
 
@@ -30,15 +35,19 @@ class Contender:
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--workers", str(workers), "--log-level", "warning"),
         ]
-        if self.asgi:
-            return [*_UVICORN, *common, self.application]
-        return [*_GRANIAN, *common, "--blocking-threads", str(self.threads or threads), self.application]
+        if self.server == _WSGI:
+            common += ["--blocking-threads", str(self.threads or threads)]
+        return [*self.server, *common, self.application]
 
 
 def _fastapi(name: str, **variables: str) -> Contender:
     package = "bench.tracking.peers.fastapi_asyncpg"
     return Contender(
-        name=name, application=f"{package}.app:app", setup=f"{package}.setup", variables=variables, asgi=True
+        name=name,
+        application=f"{package}.app:app",
+        setup=f"{package}.setup",
+        variables=variables,
+        server=_UVICORN,
     )
 
 
@@ -57,11 +66,14 @@ def _ours(
         table="jay_tracking_session",
         variables={"DJANGO_SETTINGS_MODULE": settings, "JAY_PIN_WORKERS": "1", **variables},
         methods=methods,
+        server=_ASGI if "asgi" in application else _WSGI,
         threads=threads,
     )
 
 
 _VIEWS, _LANE = "bench.tracking.wsgi:application", "project.wsgi:application"
+_ASYNC_LANE = "project.asgi:application"
+_PROPAGATION = {"JAY_END_PROPAGATION": "5", "JAY_SESSION_LIFETIME": "2592000"}
 _DRF = "bench.tracking.peers.drf_plain"
 
 CONTENDERS = {
@@ -81,9 +93,10 @@ CONTENDERS = {
             # Nothing to wait for, and so no use for more.
             threads=4,
             JAY_RECORDER="group",
-            JAY_END_PROPAGATION="5",
-            JAY_SESSION_LIFETIME="2592000",
+            **_PROPAGATION,
         ),
+        _ours("async_lane", _ASYNC_LANE, JAY_RECORDER="group"),
+        _ours("async_lane_propagation", _ASYNC_LANE, (GET,), JAY_RECORDER="group", **_PROPAGATION),
         Contender(
             name="bare_wsgi", application="bench.tracking.peers.bare_wsgi:application", table="", threads=1
         ),

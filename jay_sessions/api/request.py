@@ -82,9 +82,11 @@ def last_value(encoded: bytes, name: str) -> bytes | None:
     Linear in the length, which the web server (a query) or `MAX_BODY` (a form) bounds; Django's own
     parser refuses more than `DATA_UPLOAD_MAX_NUMBER_FIELDS` with an HTML page.
     """
+    wanted = name.encode()
     for pair in reversed(encoded.split(b"&")):
         key, _, value = pair.partition(b"=")
-        if unquote_to_bytes(key.replace(b"+", b" ")) == name.encode():
+        # No name of ours needs quotes, but a client may have put it into some.
+        if key == wanted or unquote_to_bytes(key.replace(b"+", b" ")) == wanted:
             return unquote_to_bytes(value.replace(b"+", b" "))
     return None
 
