@@ -147,6 +147,7 @@ PUBLIC = {
     "zephr.retries": ["Attempt"],
     "zephr.session": ["ZephrSession", "DeviceSession", "AccessModel", "Entitlement", "State"],
     "lane": ["FastLane"],
+    "async_lane": ["AsyncFastLane"],
     "health": ["SessionStore", "Zephr"],
 }
 """What a site's own code may use, by module; `exceptions` is told whole."""

@@ -28,8 +28,8 @@ COMMANDS = {
         "project.wsgi:application",
     ],
     "granian, ASGI": [
-        "granian", "--interface", "asginl", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2",
-        "--workers-kill-timeout", "5", "--log-level", "warning", "project.asgi:application",
+        "granian", "--interface", "asginl", "--loop", "uvloop", "--host", "127.0.0.1", "--port", "{port}",
+        "--workers", "2", "--workers-kill-timeout", "5", "--log-level", "warning", "project.asgi:application",
     ],
     "gunicorn": [
         "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "4",

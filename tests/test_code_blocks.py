@@ -31,6 +31,7 @@ ELSEWHERE = {
         "README.md",
         "granian --interface wsgi",
     ): "hosts that nobody has: tests/test_servers.py and the deploy step of CI",
+    ("README.md", "granian --interface asginl"): "serves until it is stopped: tests/test_servers.py",
     ("docs/clients.md", "tracking-session.js"): "a browser runs it: tests/test_clients_md.py",
     ("docs/architecture.md", "uv pip compile"): "asks the package index",
     ("docs/architecture.md", "tokens.py"): "a picture of the tree",

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import cluster, load, machine, report
+from .cluster import Cluster
 from .contenders import CONTENDERS
 from .serving import Server, prepare, serving
 
+NAMES = ("lane", "async_lane")
 CONNECTIONS = 64
 PARTS = 4
 KINDS = 8
@@ -19,30 +21,35 @@ SLICE = 10
 
 
 def measure(requests: int, threads: int) -> Iterator[str]:
-    """Give the lines of a table: MiB of one worker of the lane, at the beginning and after each quarter.
+    """Give the lines of a table: MiB of one worker of each lane, at the beginning and after each quarter.
 
     RuntimeError: the answers are not those that the requests ask for.
     """
     yield "\n### Memory of a worker\n"
-    rows = []
     with tempfile.TemporaryDirectory() as name, cluster.running() as postgres:
-        prepared, directory = prepare(CONTENDERS["lane"], postgres), Path(name)
-        # A line for each refused host would be all that there is in the log.
-        quiet = {"LOG_LEVEL": "CRITICAL"}
-        with serving(
-            prepared, postgres, workers=1, threads=threads, log=directory / "log", **quiet
-        ) as server:
-            tokens = directory / "tokens"
-            tokens.write_text("\n".join(load.make_tokens(server)) + "\n")
-            # Until all that is there once, is there.
-            first = _send(server, tokens, 0, SLICE)
-            sent = 0
-            for part in range(PARTS + 1):
-                sent += _send_until(server, tokens, first + sent, requests * part // PARTS - sent)
-                memory = max(map(machine.resident, machine.group(server.pid)))
-                print(f"{sent:,} requests: {memory:.1f} MiB", file=sys.stderr, flush=True)
-                rows.append((f"{sent:,}", f"{memory:.1f}"))
-    yield from report.table(("requests", "MiB"), rows)
+        found = [_measured(one, postgres, Path(name), requests, threads) for one in NAMES]
+    parts = [f"{requests * part // PARTS:,}" for part in range(PARTS + 1)]
+    rows = list(zip(parts, *found, strict=True))
+    yield from report.table(("requests", *(f"{name}, MiB" for name in NAMES)), rows)
+
+
+def _measured(name: str, postgres: Cluster, directory: Path, requests: int, threads: int) -> list[str]:
+    """Return the MiB at the beginning and after each quarter."""
+    prepared, found = prepare(CONTENDERS[name], postgres), []
+    # A line for each refused host would be all that there is in the log.
+    quiet = {"LOG_LEVEL": "CRITICAL"}
+    with serving(prepared, postgres, workers=1, threads=threads, log=directory / "log", **quiet) as server:
+        tokens = directory / "tokens"
+        tokens.write_text("\n".join(load.make_tokens(server)) + "\n")
+        # Until all that is there once, is there.
+        first = _send(server, tokens, 0, SLICE)
+        sent = 0
+        for part in range(PARTS + 1):
+            sent += _send_until(server, tokens, first + sent, requests * part // PARTS - sent)
+            memory = max(map(machine.resident, machine.group(server.pid)))
+            print(f"{name}, {sent:,} requests: {memory:.1f} MiB", file=sys.stderr, flush=True)
+            found.append(f"{memory:.1f}")
+    return found
 
 
 def _send_until(server: Server, tokens: Path, first: int, wanted: int) -> int:

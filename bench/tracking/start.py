@@ -14,7 +14,7 @@ from .contenders import CONTENDERS
 from .serving import Prepared, prepare, serving
 
 TIMES = 5
-NAMES = ("fastapi_asyncpg", "drf_plain", "views", "lane")
+NAMES = ("fastapi_asyncpg", "drf_plain", "views", "lane", "async_lane")
 CORE = """
 import sys
 from json import dumps

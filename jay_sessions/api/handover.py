@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from django.core.handlers.asgi import ASGIRequest
 from rest_framework.request import Request
 
 from ..exceptions import JaySessionsError
@@ -20,5 +21,8 @@ class Handover:
 
 def of(request: Request) -> Handover | None:
     """Return what the lane has found out; None where the request did not come over it."""
-    found: Handover | None = getattr(request, "scope", request.META).get(NAME)
+    # A site may have a `scope` of its own on a request of WSGI's.
+    asked = request._request
+    where = asked.scope if isinstance(asked, ASGIRequest) else asked.META
+    found: Handover | None = where.get(NAME)
     return found
