@@ -9,6 +9,7 @@ from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from .lane_site import Environ
 
 MAX_KNOWN = 256
+MAX_NAME = 64
 
 _names: dict[bytes, str] = {}
 
@@ -50,7 +51,7 @@ def _name_of(header: bytes) -> str:
         name = _LEFT_OUT
     elif text not in ("content-length", "content-type"):
         name = f"HTTP_{name}"
-    if len(_names) < MAX_KNOWN:
+    if len(_names) < MAX_KNOWN and len(header) <= MAX_NAME:
         _names[header] = name
     return name
 

@@ -43,6 +43,8 @@ SILENT = (
 """Middleware that adds nothing to an answer of these endpoints."""
 
 MAX_KNOWN = 1024
+MAX_PATH = 1024
+"""Characters of a path that is looked at; a playout's id has 255 at the most."""
 _PLACE = "x"
 
 
@@ -86,7 +88,10 @@ class Site:
         """
         if environ["REQUEST_METHOD"] not in ("GET", "POST"):
             return None
-        playout_id, _ = self._playout_at(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        if len(path) > MAX_PATH:
+            return None
+        playout_id, _ = self._playout_at(path)
         if playout_id is None:
             return None
         cookies = environ.get("HTTP_COOKIE", "")

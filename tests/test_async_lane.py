@@ -227,9 +227,11 @@ def test_headers_that_clients_make_up_do_not_fill_the_memory(lane, monkeypatch):
     monkeypatch.setattr(lane_scope, "_names", {})
     monkeypatch.setattr(lane_scope, "MAX_KNOWN", 10)
     for number in range(30):
-        given = {f"HTTP_X_MADE_UP_{number}": "1"}
-        assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY", **given)[0] == 200
+        for name in ("HTTP_X_MADE_UP", "HTTP_X" + "_LONG" * 1000):
+            given = {f"{name}_{number}": "1"}
+            assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY", **given)[0] == 200
     assert len(lane_scope._names) == 10
+    assert max(map(len, lane_scope._names)) <= lane_scope.MAX_NAME
 
 
 def test_whoever_starts_sessions_at_the_same_time_shares_commits(lane, monkeypatch):

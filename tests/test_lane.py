@@ -270,6 +270,20 @@ def test_hosts_that_clients_make_up_do_not_fill_the_memory(settings, lane, monke
     assert len(lane._application._answers._site._headers) <= 10
 
 
+def test_paths_that_clients_make_up_do_not_fill_the_memory(lane):
+    for number in range(lane_site.MAX_KNOWN + 50):
+        lane_site_of(lane).playout_of(environ(path=f"/playouts/{number}/tracking/session"))
+    known = lane_site_of(lane)._playout_at.cache_info().currsize
+    assert known == lane_site.MAX_KNOWN
+    lane_site_of(lane)._playout_at.cache_clear()
+    assert lane(path=f"{PATH}{'/' * 5000}", HTTP_X_API_KEY="KEY")[0] == 404
+    assert lane_site_of(lane)._playout_at.cache_info().currsize == 0
+
+
+def lane_site_of(lane):
+    return lane._application._answers._site
+
+
 @pytest.mark.parametrize("urlconf", ["tests.lane_urls_own_view", "tests.lane_urls_without"])
 def test_a_site_with_another_view_there_answers_itself(settings, lane, urlconf):
     settings.ROOT_URLCONF = urlconf
