@@ -23,21 +23,18 @@ class AsyncFastLane:
 
     def __init__(self, application: Application) -> None:
         # Not above: an `asgi.py` imports this module before there are settings.
-        from . import cores, lane_answers, lane_scope, lane_site
+        from . import lane_answers, lane_scope, lane_site
         from .api import handover
 
-        self._settle, self._environ_of, self._handover = cores.settle, lane_scope.environ_of, handover.NAME
+        self._environ_of, self._handover = lane_scope.environ_of, handover.NAME
         self._application = application
         self._answers = lane_answers.Answers(lane_site.as_bytes)
-        if past := lane_site.unaccounted():
-            logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         environ: Mapping[str, Any] = {}
         answer = None
         if scope["type"] == "http":
             try:
-                self._settle()
                 environ = self._environ_of(scope)
                 answer = await self._answers.answer_in_loop(environ)
             except Exception:

@@ -69,6 +69,11 @@ class Settings:
     pin_workers: bool = False
     zephr: ZephrSettings | None = None
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether requests that come at the same time share commits and look-ups; tasks can await these."""
+        return self.recorder == "group"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:

@@ -38,7 +38,7 @@ def is_ended(session_id: str) -> bool:
     alias = router.db_for_write(TrackingSession)
     if settings.end_propagation and settings.session_lifetime is not None:
         return ended_ids.of_this_process(alias).has(session_id)
-    if settings.recorder == "group" and not connections[alias].in_atomic_block:
+    if settings.is_grouped and not connections[alias].in_atomic_block:
         return _is_ended(alias, session_id)
     with available():
         return statements.is_ended(connections[alias], session_id)

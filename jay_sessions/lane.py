@@ -24,17 +24,13 @@ class FastLane:
 
     def __init__(self, application: Application) -> None:
         # Not above: a `wsgi.py` imports this module before there are settings.
-        from . import cores, lane_answers, lane_site
+        from . import lane_answers
 
-        self._settle = cores.settle
         self._application = application
         self._answers = lane_answers.Answers()
-        if past := lane_site.unaccounted():
-            logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            self._settle()
             answer = self._answers.answer(environ)
         except Exception:
             # Django answers it, and reports what is wrong there as well.

@@ -1,6 +1,7 @@
 """What the fast lane answers itself, and which requests are so ordinary that it may."""
 
 import datetime
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.db import connections
 
-from . import carriers, conf, gpc, key_cache, sessions, throttles
+from . import carriers, conf, cores, gpc, key_cache, sessions, throttles
 from .api import handover
 from .api.base import API_VERSION
 from .api.handover import Handover
@@ -17,11 +18,13 @@ from .api.request import last_value
 from .api.serializers import rendered
 from .exceptions import InvalidUserId, JaySessionsError
 from .grants import Scope
-from .lane_site import Environ, Header, Headers, Site, as_text
+from .lane_site import Environ, Header, Headers, Site, as_text, unaccounted
 from .models import ApiKey
 from .signals import session_started
 from .store import close_if_old
 from .tokens import Token
+
+logger = logging.getLogger("jay_sessions")
 
 
 class _Call(NamedTuple):
@@ -53,6 +56,8 @@ class Answers:
         self._write = write
         self._site: Site | None = Site(write)
         setting_changed.connect(self._forget_site)
+        if past := unaccounted():
+            logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
 
     def answer(self, environ: Environ) -> tuple[Headers, bytes] | None:
         """For a thread, which waits for the database."""
@@ -64,11 +69,12 @@ class Answers:
         call = self._call(environ)
         if call is None:
             return None
-        if sessions.never_blocks():
+        if conf.get().is_grouped:
             return await _in_loop(environ, call)
         return await sync_to_async(_in_thread, thread_sensitive=False)(environ, call)
 
     def _call(self, environ: Environ) -> _Call | None:
+        cores.settle()
         if self._site is None:
             self._site = Site(self._write)
         site = self._site
@@ -90,7 +96,7 @@ class Answers:
 
 
 def _in_thread(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
-    if conf.get().recorder == "group" and not session_started.receivers:
+    if conf.get().is_grouped and not session_started.receivers:
         # Nothing of it uses a connection of this thread.
         return _made(environ, call)
     _close_old_connections()

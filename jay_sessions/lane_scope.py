@@ -30,11 +30,11 @@ def environ_of(scope: Mapping[str, Any]) -> Environ:
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "wsgi.url_scheme": scope.get("scheme") or "http",
     }
-    names, headers = _names, scope["headers"]
+    names, headers, without = _names, scope["headers"], len(environ)
     for name, value in headers:
         environ[names.get(name) or _name_of(name)] = value.decode("latin-1")
-    if len(environ) != 7 + len(headers) or get_script_prefix(scope):
-        # A header came twice, or the site is below a path: its versions of Django treat that in several ways.
+    if len(environ) != without + len(headers) or get_script_prefix(scope):
+        # A header came twice, or the site is below a path: Django's versions differ in what they make of it.
         environ.update(_read_by_django(scope))
     # A name with an underscore, which could pass for another one.
     environ.pop(_LEFT_OUT, None)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
 from django.dispatch import Signal
-from django.utils import timezone
 
 from . import changed_days, conf, ended, providers, recorders, tokens
 from .exceptions import InvalidToken, InvalidUserId, NoSession
@@ -71,7 +70,7 @@ def start(
 async def start_in_loop(
     playout_id: str, user_id: str | None = None, *, api_key: ApiKey, anonymous: bool = False
 ) -> Started:
-    """As `start`, but in the event loop itself, where `never_blocks`: for whoever has many to start.
+    """As `start`, but in the event loop itself, where `RECORDER` is `group`: for whoever has many to start.
 
     It knows nothing of a transaction that a thread is in, as `astart` does.
     """
@@ -80,11 +79,6 @@ async def start_in_loop(
     if session_started.receivers:
         await session_started.asend_robust(TrackingSession, session=row.as_session())
     return started
-
-
-def never_blocks() -> bool:
-    """Say whether the recorder lets `start_in_loop` and `read_in_loop` be used."""
-    return recorders.can_await()
 
 
 def _new(
@@ -149,7 +143,7 @@ def read(candidates: Iterable[str]) -> Token:
 
 
 async def read_in_loop(candidates: Iterable[str]) -> Token:
-    """As `read`, but in the event loop itself, where `never_blocks`."""
+    """As `read`, but in the event loop itself, where `RECORDER` is `group`."""
     for token in _valid_unless_ended(candidates):
         if not (token.signed and await ended.ais_ended(token.session_id)):
             return token
@@ -178,7 +172,7 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playo
     """
     readable = (_readable(candidate) for candidate in candidates)
     ids = {uuid.UUID(token.session_id) for token in readable if token is not None and token.signed}
-    now, count = timezone.now(), 0
+    now, count = datetime.datetime.now(datetime.UTC), 0
     if not ids:
         return 0
     with available():

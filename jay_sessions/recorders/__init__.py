@@ -11,15 +11,10 @@ def record(row: Row) -> None:
     Raises StoreUnavailable where that is not known to have happened: nothing is stored then, unless
     the connection broke in the middle of the commit.
     """
-    recorder = group if conf.get().recorder == "group" else direct
+    recorder = group if conf.get().is_grouped else direct
     recorder.record(row)
 
 
-def can_await() -> bool:
-    """Say whether the recorder has an `arecord`, which holds no event loop up."""
-    return conf.get().recorder == "group"
-
-
 async def arecord(row: Row) -> None:
-    """As `record`, for a task of an event loop, where `can_await`."""
+    """As `record`, for a task of an event loop, where `RECORDER` is `group`."""
     await group.arecord(row)
