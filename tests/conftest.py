@@ -13,7 +13,8 @@ import pytest
 import redis
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
+from django.core.signals import request_finished, request_started
+from django.db import DEFAULT_DB_ALIAS, OperationalError, close_old_connections, connection, connections
 from django.http import HttpResponse
 from django.test import Client
 
@@ -49,6 +50,16 @@ def _empty_cache():
 def _nothing_shared():
     yield
     forget_shared()
+
+
+@pytest.fixture
+def connections_stay_open() -> Iterator[None]:
+    """Let no request close the test's connection, as Django's own test client has it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

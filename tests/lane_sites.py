@@ -1,11 +1,120 @@
-"""Sites of all kinds for the fast lane, and what must be the same of an answer with it and without."""
+"""Sites of all kinds, and what must hold of a fast lane in front of them, whichever it is."""
 
 import http.cookies
+import json
 import re
 from typing import Any
 
-from jay_sessions import conf, tokens
-from jay_sessions.models import TrackingSession
+from django.core.cache import cache
+
+from jay_sessions import conf, lane_answers, sessions, throttles, tokens
+from jay_sessions.models import ApiKey, TrackingSession
+
+from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
+from .lane_requests import environ, request
+
+
+class App:
+    """An application, called as a server does, with keys that it is known by.
+
+    A subclass makes it of WSGI or ASGI. `django_answered` counts what came to Django.
+    """
+
+    def __init__(self, name: str):
+        self.django_answered = 0
+        self._keys = {
+            word: ApiKey.objects.issue(f"{name} {word.lower()}", **fields)[1]
+            for word, fields in (("KEY", {}), ("LIMITED", {"playouts": ["zdf*"]}))
+        }
+
+    def environ(self, **given: Any) -> dict[str, Any]:
+        """Return the WSGI environ of a request; `KEY` and `LIMITED` stand for the application's keys."""
+        for word, key in self._keys.items():
+            if given.get("HTTP_X_API_KEY"):
+                given["HTTP_X_API_KEY"] = given["HTTP_X_API_KEY"].replace(word, key)
+        return environ(**given)
+
+
+def knowing_its_key(app):
+    """Return the application with the lane, which has looked its key up."""
+    assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
+    app.django_answered = 0
+    return app
+
+
+def assert_answers_are_the_same(with_lane, without, rng, each):
+    """Send both so many requests; return how many of them the lane has answered."""
+    known = [EXAMPLE_TOKEN, *(sessions.start(PLAYOUT, user).encoded for user in ("user-1", None))]
+    for number in range(each):
+        given = request(rng, known)
+        before = TrackingSession.objects.count()
+        expected = without(**given)
+        made = rows()[before:]
+        answer = with_lane(**given)
+        assert answer[0] == expected[0], (number, given)
+        assert plain(*answer[1:]) == plain(*expected[1:]), (number, given)
+        # The same row, or none; and what one of them ends, the other finds ended.
+        assert rows()[before + len(made) :] == made, (number, given)
+        token = headers_of(answer[1]).get("x-jay-tracking")
+        if token and len(known) < 50:
+            known.append(token)
+    assert without.django_answered == each
+    return each - with_lane.django_answered
+
+
+def token_of(lane):
+    """Start a session; return its token."""
+    return headers_of(lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[1])["x-jay-tracking"]
+
+
+def assert_store_is_unavailable(lane, token):
+    """Ask the lane while its database is away."""
+    with dead_database():
+        for method in ("POST", "GET"):
+            given = {"method": method, "path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": token}
+            status, headers, body = lane(**given)
+            assert (status, json.loads(body)["error"]["details"]) == (503, "STORE_UNAVAILABLE")
+            assert "retry-after" in headers_of(headers)
+
+
+def assert_each_is_counted_once(lane, monkeypatch):
+    """Ask the lane eight times with a key that may be used five times."""
+    cache.clear()
+    counted, hit = [], throttles.hit
+
+    def watch(who, *args):
+        counted.append(who)
+        return hit(who, *args)
+
+    monkeypatch.setattr(throttles, "hit", watch)
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(**ask)[0] for _ in range(8)] == [200] * 5 + [429] * 3
+    assert lane.django_answered == 3
+    assert len(counted) == 8
+
+
+def assert_a_fault_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
+    """Let the lane fail in the middle of an answer."""
+
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(lane_answers, "rendered", fail)
+    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
+    assert lane.django_answered == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+GZIP = "django.middleware.gzip.GZipMiddleware"
+
+
+def assert_it_says_what_it_goes_past(make_lane, settings, caplog):
+    """Make a lane in front of middleware that it knows, and of some that it does not."""
+    make_lane()
+    assert caplog.text == ""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
+    make_lane()
+    assert GZIP in caplog.text
 
 
 def headers_of(headers):
@@ -89,3 +198,11 @@ SITES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "without users": ({}, {"USER_ID_STORAGE": "none"}),
     "api only": ({"MIDDLEWARE": COMMON, "USE_X_FORWARDED_PORT": True}, {"PROVIDER_RESOLVER": str.upper}),
 }
+
+
+def make_site(settings, setting, name, **more):
+    """Give the tests' site the settings of one of `SITES`; `more` are of ours."""
+    of_django, of_ours = SITES[name]
+    for key, value in of_django.items():
+        setattr(settings, key, value)
+    setting(**of_ours, **more)

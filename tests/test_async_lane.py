@@ -1,7 +1,6 @@
 """The fast lane for ASGI answers as Django does, and holds no event loop up."""
 
 import asyncio
-import json
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,23 +10,32 @@ from urllib.parse import quote_from_bytes
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import checks
-from django.core.cache import cache
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jay_sessions import ended_ids, lane_answers, lane_scope, sessions, throttles
+from jay_sessions import ended_ids, lane_scope, sessions
 from jay_sessions.async_lane import AsyncFastLane
-from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.models import TrackingSession
 from jay_sessions.recorders import group
 from jay_sessions.signals import session_started
 
-from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
-from .lane_requests import environ, request
-from .lane_sites import SITES, headers_of, plain, rows
+from . import lane_sites
+from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT
+from .lane_sites import (
+    GZIP,
+    SITES,
+    assert_a_fault_is_logged_and_djangos_to_answer,
+    assert_answers_are_the_same,
+    assert_each_is_counted_once,
+    assert_it_says_what_it_goes_past,
+    assert_store_is_unavailable,
+    knowing_its_key,
+    make_site,
+    token_of,
+)
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("connections_stay_open")]
 
 EACH = 150
 """Requests that each site is sent, over the lane and without it."""
@@ -76,15 +84,11 @@ def close_connections():
         BaseDatabaseWrapper.close(connection)
 
 
-class App:
+class App(lane_sites.App):
     """An ASGI application, called as a server does, with a key that it is known by."""
 
     def __init__(self, name: str, *, lane: bool):
-        self.django_answered = 0
-        self.key, self.limited = (
-            ApiKey.objects.issue(f"{name} {kind}", **fields)[1]
-            for kind, fields in (("key", {}), ("limited", {"playouts": ["zdf*"]}))
-        )
+        super().__init__(name)
         self._application = AsyncFastLane(self._django) if lane else self._django
         self._handler = ASGIHandler()
 
@@ -97,10 +101,7 @@ class App:
         return in_loop(lambda: self.ask(**given))
 
     async def ask(self, **given: Any):
-        for name, key in (("KEY", self.key), ("LIMITED", self.limited)):
-            if given.get("HTTP_X_API_KEY"):
-                given["HTTP_X_API_KEY"] = given["HTTP_X_API_KEY"].replace(name, key)
-        made = environ(**given)
+        made = self.environ(**given)
         body, said = made["wsgi.input"].read(), []
 
         async def receive():
@@ -120,24 +121,11 @@ class App:
         return start["status"], headers, b"".join(message.get("body", b"") for message in rest)
 
 
-@pytest.fixture(autouse=True)
-def _connections_stay_open():
-    # As Django's own test client has it.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
-
-
 @pytest.fixture
 def lane(setting):
     """The lane, which knows its key."""
     setting(RECORDER="group")
-    app = App("lane", lane=True)
-    assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
-    app.django_answered = 0
-    return app
+    return knowing_its_key(App("lane", lane=True))
 
 
 @pytest.mark.timeout(300)
@@ -145,27 +133,9 @@ def lane(setting):
     ("name", "recorder"), [*((name, "group") for name in SITES), ("as it is", "direct"), ("https", "direct")]
 )
 def test_the_lane_answers_as_django_does(settings, setting, name, recorder):
-    of_django, of_ours = SITES[name]
-    for key, value in of_django.items():
-        setattr(settings, key, value)
-    setting(**of_ours, RECORDER=recorder)
-    rng = random.Random(f"{name} {recorder}")
+    make_site(settings, setting, name, RECORDER=recorder)
     with_lane, without = App("lane", lane=True), App("django", lane=False)
-    known = [EXAMPLE_TOKEN, *(sessions.start(PLAYOUT, user).encoded for user in ("user-1", None))]
-    for number in range(EACH):
-        given = request(rng, known)
-        before = TrackingSession.objects.count()
-        expected = without(**given)
-        made = rows()[before:]
-        answer = with_lane(**given)
-        assert answer[0] == expected[0], (number, given)
-        assert plain(*answer[1:]) == plain(*expected[1:]), (number, given)
-        assert rows()[before + len(made) :] == made, (number, given)
-        token = headers_of(answer[1]).get("x-jay-tracking")
-        if token and len(known) < 50:
-            known.append(token)
-    assert without.django_answered == EACH
-    by_lane = EACH - with_lane.django_answered
+    by_lane = assert_answers_are_the_same(with_lane, without, random.Random(f"{name} {recorder}"), EACH)
     assert by_lane == 0 if name == "api only" else by_lane > 5, by_lane
 
 
@@ -253,47 +223,51 @@ def test_whoever_starts_sessions_at_the_same_time_shares_commits(lane, monkeypat
     assert len(batches) < 25
 
 
-def test_the_event_loop_goes_on_while_the_database_does_not(lane, monkeypatch):
-    began, may_end, write = threading.Event(), threading.Event(), group._Writer._write
+class HeldWriter:
+    """The group recorder's writer, which waits before it writes until it may go on."""
+
+    def __init__(self):
+        self.began, self.may_end = threading.Event(), threading.Event()
+
+    async def has_begun(self):
+        while not self.began.is_set():
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def held_writer(monkeypatch):
+    held, write = HeldWriter(), group._Writer._write
 
     def wait(self, rows):
-        began.set()
-        assert may_end.wait(30)
+        held.began.set()
+        assert held.may_end.wait(30)
         return write(self, rows)
 
     monkeypatch.setattr(group._Writer, "_write", wait)
+    return held
 
+
+def test_the_event_loop_goes_on_while_the_database_does_not(lane, held_writer):
     async def both():
         post = asyncio.create_task(lane.ask(method="POST", path=PATH, HTTP_X_API_KEY="KEY"))
-        while not began.is_set():
-            await asyncio.sleep(0.001)
+        await held_writer.has_begun()
         # Held up, it would answer neither this nor that.
         other = await lane.ask(path=PATH, HTTP_X_API_KEY="KEY", HTTP_X_JAY_TRACKING=EXAMPLE_TOKEN)
         assert not post.done()
-        may_end.set()
+        held_writer.may_end.set()
         return other, await post
 
     assert [status for status, _, _ in in_loop(both)] == [200, 200]
     assert TrackingSession.objects.count() == 1
 
 
-def test_a_client_that_goes_away_harms_nobody(lane, monkeypatch):
-    began, may_end, write = threading.Event(), threading.Event(), group._Writer._write
-
-    def wait(self, rows):
-        began.set()
-        assert may_end.wait(30)
-        return write(self, rows)
-
-    monkeypatch.setattr(group._Writer, "_write", wait)
-
+def test_a_client_that_goes_away_harms_nobody(lane, held_writer):
     async def three():
         ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
         tasks = [asyncio.create_task(lane.ask(**ask)) for _ in range(3)]
-        while not began.is_set():
-            await asyncio.sleep(0.001)
+        await held_writer.has_begun()
         tasks[0].cancel()
-        may_end.set()
+        held_writer.may_end.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     gone, *others = in_loop(three)
@@ -307,7 +281,7 @@ def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
     setting, lane, monkeypatch, recorder
 ):
     setting(RECORDER=recorder)
-    token = headers_of(lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[1])["x-jay-tracking"]
+    token = token_of(lane)
     tries, new = [], sessions._new
 
     def watch(*args):
@@ -315,12 +289,7 @@ def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
         return new(*args)
 
     monkeypatch.setattr(sessions, "_new", watch)
-    with dead_database():
-        for method in ("POST", "GET"):
-            given = {"method": method, "path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": token}
-            status, headers, body = lane(**given)
-            assert (status, json.loads(body)["error"]["details"]) == (503, "STORE_UNAVAILABLE")
-            assert "retry-after" in headers_of(headers)
+    assert_store_is_unavailable(lane, token)
     assert len(tries) == 1
 
 
@@ -350,24 +319,12 @@ def test_signals_are_sent(setting, lane, recorder):
 @pytest.mark.parametrize("recorder", ["direct", "group"])
 def test_a_throttled_key_is_counted_once(setting, lane, monkeypatch, recorder):
     setting(THROTTLE_RATES={"key": "5/day"}, RECORDER=recorder)
-    cache.clear()
-    counted, hit = [], throttles.hit
-
-    def watch(who, *args):
-        counted.append(who)
-        return hit(who, *args)
-
-    monkeypatch.setattr(throttles, "hit", watch)
-    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
-    assert [lane(**ask)[0] for _ in range(8)] == [200] * 5 + [429] * 3
-    assert lane.django_answered == 3
-    assert len(counted) == 8
+    assert_each_is_counted_once(lane, monkeypatch)
 
 
 @pytest.mark.parametrize("propagation", [0, 60])
 def test_an_ended_session_is_none(setting, lane, propagation):
     setting(RECORDER="group", END_PROPAGATION=propagation, SESSION_LIFETIME=3600)
-    ended_ids.forget()
     started, other = sessions.start(PLAYOUT), sessions.start(PLAYOUT)
     sessions.end([started.encoded])
     ask = {"path": PATH, "HTTP_X_API_KEY": "KEY"}
@@ -378,7 +335,6 @@ def test_an_ended_session_is_none(setting, lane, propagation):
 
 def test_what_is_known_of_ended_sessions_is_renewed_by_another_thread(setting, lane, monkeypatch):
     setting(RECORDER="group", END_PROPAGATION=10, SESSION_LIFETIME=3600)
-    ended_ids.forget()
     encoded = sessions.start(PLAYOUT).encoded
     readers, read, now = [], ended_ids.EndedIds._read, 1000.0
 
@@ -395,13 +351,7 @@ def test_what_is_known_of_ended_sessions_is_renewed_by_another_thread(setting, l
 
 
 def test_a_fault_of_the_lane_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
-    def fail(*args, **kwargs):
-        raise ZeroDivisionError("a fault")
-
-    monkeypatch.setattr(lane_answers, "rendered", fail)
-    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
-    assert lane.django_answered == 1
-    assert "ZeroDivisionError" in caplog.text
+    assert_a_fault_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog)
 
 
 def test_what_is_no_request_is_handed_on():
@@ -415,15 +365,8 @@ def test_what_is_no_request_is_handed_on():
     assert seen == [(scope, "receive", "send")]
 
 
-GZIP = "django.middleware.gzip.GZipMiddleware"
-
-
 def test_it_says_at_its_start_what_it_goes_past(settings, caplog):
-    AsyncFastLane(ASGIHandler())
-    assert caplog.text == ""
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
-    AsyncFastLane(ASGIHandler())
-    assert GZIP in caplog.text
+    assert_it_says_what_it_goes_past(lambda: AsyncFastLane(ASGIHandler()), settings, caplog)
 
 
 @pytest.mark.parametrize(

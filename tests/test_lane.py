@@ -1,7 +1,6 @@
 """The fast lane answers as Django does, and only what it may."""
 
 import datetime
-import json
 import random
 import uuid
 from typing import Any
@@ -9,16 +8,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import checks
-from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.test import TestCase
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jay_sessions import lane_answers, lane_site, recorders, sessions, throttles, tokens
+from jay_sessions import lane_site, recorders, sessions, tokens
 from jay_sessions.api.base import render
 from jay_sessions.api.serializers import rendered, represent
 from jay_sessions.exceptions import StoreUnavailable
@@ -26,25 +23,33 @@ from jay_sessions.lane import FastLane
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.signals import session_started
 
-from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT, dead_database
-from .lane_requests import environ, request
-from .lane_sites import SITES, headers_of, plain, rows
+from . import lane_sites
+from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT
+from .lane_requests import environ
+from .lane_sites import (
+    GZIP,
+    SITES,
+    assert_a_fault_is_logged_and_djangos_to_answer,
+    assert_answers_are_the_same,
+    assert_each_is_counted_once,
+    assert_it_says_what_it_goes_past,
+    assert_store_is_unavailable,
+    knowing_its_key,
+    make_site,
+    token_of,
+)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("connections_stay_open")]
 
 EACH = 400
 """Requests that each site is sent, over the lane and without it."""
 
 
-class App:
+class App(lane_sites.App):
     """A WSGI application, called as a server does, with a key that it is known by."""
 
     def __init__(self, name: str, *, lane: bool):
-        self.django_answered = 0
-        self.key, self.limited = (
-            ApiKey.objects.issue(f"{name} {kind}", **fields)[1]
-            for kind, fields in (("key", {}), ("limited", {"playouts": ["zdf*"]}))
-        )
+        super().__init__(name)
         self._application = FastLane(self._django) if lane else self._django
         self._handler = WSGIHandler()
 
@@ -53,12 +58,9 @@ class App:
         return self._handler(environ, start_response)
 
     def __call__(self, **given: Any):
-        for name, key in (("KEY", self.key), ("LIMITED", self.limited)):
-            if given.get("HTTP_X_API_KEY"):
-                given["HTTP_X_API_KEY"] = given["HTTP_X_API_KEY"].replace(name, key)
         said: list[Any] = []
         answer = self._application(
-            environ(**given), lambda status, headers, *exc: said.extend((status, headers))
+            self.environ(**given), lambda status, headers, *exc: said.extend((status, headers))
         )
         try:
             body = b"".join(answer)
@@ -68,56 +70,20 @@ class App:
         return int(status.split()[0]), headers, body
 
 
-@pytest.fixture(autouse=True)
-def _connections_stay_open():
-    # As Django's own test client has it: a request must not close the test's connection.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
-
-
 @pytest.fixture
 def lane():
     """The lane, which knows its key."""
-    app = App("lane", lane=True)
-    assert app(path=PATH, HTTP_X_API_KEY="KEY")[0] == 400
-    app.django_answered = 0
-    return app
+    return knowing_its_key(App("lane", lane=True))
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SITES)
 def test_the_lane_answers_as_django_does(settings, setting, name):
-    of_django, of_ours = SITES[name]
-    for key, value in of_django.items():
-        setattr(settings, key, value)
-    setting(**of_ours)
-    rng = random.Random(name)
+    make_site(settings, setting, name)
     with_lane, without = App("lane", lane=True), App("django", lane=False)
-    known = [EXAMPLE_TOKEN, *(_token(rng, user) for user in ("user-1", None))]
-    for number in range(EACH):
-        given = request(rng, known)
-        before = TrackingSession.objects.count()
-        expected = without(**given)
-        made = rows()[before:]
-        answer = with_lane(**given)
-        assert answer[0] == expected[0], (number, given)
-        assert plain(*answer[1:]) == plain(*expected[1:]), (number, given)
-        # The same row, or none; and what one of them ends, the other finds ended.
-        assert rows()[before + len(made) :] == made, (number, given)
-        token = headers_of(answer[1]).get("x-jay-tracking")
-        if token and len(known) < 50:
-            known.append(token)
-    assert without.django_answered == EACH
-    by_lane = EACH - with_lane.django_answered
+    by_lane = assert_answers_are_the_same(with_lane, without, random.Random(name), EACH)
     # Where there is a resolver, all is Django's.
     assert by_lane == 0 if name == "api only" else by_lane > 20, by_lane
-
-
-def _token(rng, user_id):
-    return sessions.start(PLAYOUT, user_id).encoded
 
 
 @pytest.mark.parametrize(
@@ -186,7 +152,7 @@ def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
     setting, lane, monkeypatch, recorder
 ):
     setting(RECORDER=recorder)
-    token = headers_of(lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[1])["x-jay-tracking"]
+    token = token_of(lane)
     tries, record = [], recorders.record
 
     def watch(row):
@@ -194,12 +160,7 @@ def test_without_the_database_the_answer_is_djangos_and_nothing_is_tried_twice(
         record(row)
 
     monkeypatch.setattr(recorders, "record", watch)
-    with dead_database():
-        for method in ("POST", "GET"):
-            given = {"method": method, "path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": token}
-            status, headers, body = lane(**given)
-            assert (status, json.loads(body)["error"]["details"]) == (503, "STORE_UNAVAILABLE")
-            assert "retry-after" in headers_of(headers)
+    assert_store_is_unavailable(lane, token)
     assert len(tries) == 1
 
 
@@ -224,18 +185,7 @@ def test_signals_are_sent(lane):
 
 def test_a_throttled_key_is_counted_once(setting, lane, monkeypatch):
     setting(THROTTLE_RATES={"key": "5/day"})
-    cache.clear()
-    counted, hit = [], throttles.hit
-
-    def watch(who, *args):
-        counted.append(who)
-        return hit(who, *args)
-
-    monkeypatch.setattr(throttles, "hit", watch)
-    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
-    assert [lane(**ask)[0] for _ in range(8)] == [200] * 5 + [429] * 3
-    assert lane.django_answered == 3
-    assert len(counted) == 8
+    assert_each_is_counted_once(lane, monkeypatch)
 
 
 def test_a_session_that_is_none_costs_one_look_up(lane, django_assert_num_queries):
@@ -252,13 +202,7 @@ def test_the_lane_writes_an_answer_as_the_views_do(user_id, provider_name):
 
 
 def test_a_fault_of_the_lane_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog):
-    def fail(*args, **kwargs):
-        raise ZeroDivisionError("a fault")
-
-    monkeypatch.setattr(lane_answers, "rendered", fail)
-    assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY")[0] == 200
-    assert lane.django_answered == 1
-    assert "ZeroDivisionError" in caplog.text
+    assert_a_fault_is_logged_and_djangos_to_answer(lane, monkeypatch, caplog)
 
 
 @pytest.mark.parametrize("allowed", [["*"], ["testserver"]])
@@ -313,9 +257,6 @@ def test_a_thread_of_the_lane_leaves_no_connection_open_that_should_not_be(lane,
     assert len(closed) == 2
 
 
-GZIP = "django.middleware.gzip.GZipMiddleware"
-
-
 def test_a_check_names_the_middleware_that_the_lane_goes_past(settings):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP, "django.middleware.http.ConditionalGetMiddleware"]
     found = [
@@ -335,11 +276,7 @@ without_lane = WSGIHandler.__call__
 
 
 def test_it_says_at_its_start_what_it_goes_past(settings, caplog):
-    FastLane(WSGIHandler())
-    assert caplog.text == ""
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, GZIP]
-    FastLane(WSGIHandler())
-    assert GZIP in caplog.text
+    assert_it_says_what_it_goes_past(lambda: FastLane(WSGIHandler()), settings, caplog)
 
 
 def test_a_store_that_fails_is_no_fault(lane, monkeypatch, caplog):
