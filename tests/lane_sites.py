@@ -206,3 +206,34 @@ def make_site(settings, setting, name, **more):
     for key, value in of_django.items():
         setattr(settings, key, value)
     setting(**of_ours, **more)
+
+
+ORDINARY: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"CONTENT_LENGTH": "0"}, True),
+    ({"CONTENT_LENGTH": "0", "SERVER_PROTOCOL": "HTTP/2.0"}, True),
+    ({"SERVER_PROTOCOL": "HTTP/2.0"}, False),
+    ({"HTTP_TRANSFER_ENCODING": "chunked"}, False),
+    ({"body": b"user_id=1", "CONTENT_TYPE": "application/x-www-form-urlencoded"}, False),
+    ({"HTTP_ORIGIN": "https://example.com"}, False),
+    ({"HTTP_HOST": "evil.example"}, False),
+    ({"HTTP_X_API_VERSION": "2025-09-02"}, True),
+    ({"HTTP_X_API_VERSION": "2024-01-01"}, False),
+    ({"HTTP_X_API_KEY": "nonsense"}, False),
+    ({"HTTP_X_API_KEY": "LIMITED"}, False),
+    ({"query": "user_id=%00"}, False),
+    ({"query": "user_id=" + "%F0%9F%98%80" * 255}, False),
+    ({"path": f"{PATH}/"}, True),
+    ({"path": f"{PATH}s"}, False),
+    ({"path": "/playouts/x/tracking/session\n"}, False),
+    ({"HTTP_COOKIE": "csrftoken=x"}, False),
+    ({"HTTP_COOKIE": "theme=dark; sessionid=x"}, False),
+    ({"HTTP_COOKIE": "theme=dark"}, True),
+    ({"method": "HEAD"}, False),
+    ({"method": "DELETE"}, False),
+    ({"SERVER_PROTOCOL": "HTTP/2"}, False),
+    ({"CONTENT_LENGTH": "0", "SERVER_PROTOCOL": "HTTP/2"}, True),
+    ({"query": "user_id=%FF"}, False),
+    ({"SCRIPT_NAME": "/mounted"}, True),
+]
+"""What a POST to the endpoint has besides its key, and whether the lane answers it."""
