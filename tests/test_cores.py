@@ -138,14 +138,16 @@ def threads_by_process(parent):
     """Return, by child process of `parent`, on which cores each of its threads may run."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return {
-        child: {
-            line.split()[1]
-            for task in Path(f"/proc/{child}/task").iterdir()
-            for line in (task / "status").read_text().splitlines()
-            if line.startswith("Cpus_allowed_list:")
-        }
+        child: {line.split()[1] for line in status_lines(child) if line.startswith("Cpus_allowed_list:")}
         for child in children
     }
+
+
+def status_lines(process):
+    for task in Path(f"/proc/{process}/task").iterdir():
+        # A thread may end between the listing and the reading, be it before the file is open or after.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield from (task / "status").read_text().splitlines()
 
 
 @linux
