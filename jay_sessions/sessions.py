@@ -17,7 +17,7 @@ from .signals import session_ended, session_started
 from .statements import Row
 from .store import available
 from .tokens import Token
-from .uuid7 import RandomBits, uuid7
+from .uuid7 import RandomBits, uuid7_text
 
 _random_bits = RandomBits()
 
@@ -95,13 +95,13 @@ def _new(
     if anonymous:
         user_id = zephr_session_id = None
     row = Row(
-        session_id=uuid7(now, _random_bits()),
+        session_id=uuid7_text(now, _random_bits()),
         playout_id=clean_playout_id(playout_id),
         provider_name=provider_name(playout_id),
         user_id=settings.user_ids.stored(user_id),
         source=settings.source,
         started_at=now,
-        api_key_id=None if api_key is None else api_key.pk,
+        api_key_id=None if api_key is None else api_key.id,
         zephr_session_id=zephr_session_id,
     )
     return row, _signed(row, settings.user_ids.kept(user_id))
@@ -111,7 +111,7 @@ def _signed(row: Row, user_id: str | None) -> Started:
     """Return what the client gets of a session; its row may have another form of the user id."""
     settings = conf.get()
     token = Token(
-        session_id=str(row.session_id),
+        session_id=row.session_id,
         start_time=row.started_at,
         source=row.source,
         user_id=user_id,

@@ -20,9 +20,9 @@ from .models import TrackingSession
 
 
 class Row(NamedTuple):
-    """A started session, as it is inserted: the columns and their values."""
+    """A started session, as it is inserted: the columns and their values; its id as `str(UUID)` writes it."""
 
-    session_id: uuid.UUID
+    session_id: str
     playout_id: str
     provider_name: str | None
     user_id: str | None
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
     def as_session(self) -> TrackingSession:
         """Return the session as a model's instance."""
-        session = TrackingSession(**self._asdict())
+        session = TrackingSession(**{**self._asdict(), "session_id": uuid.UUID(self.session_id)})
         session._state.adding = False
         return session
 

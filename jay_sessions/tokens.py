@@ -38,14 +38,21 @@ class Token(NamedTuple):
     signed: bool = False
 
 
-_TIME_LENGTH = len("2026-11-25T12:00:00.000000")
+_TWO = [f"{number:02d}" for number in range(100)]
+_THREE = [f"{number:03d}" for number in range(1000)]
 
 
 def format_time(value: datetime.datetime) -> str:
     """Return an aware time as the JAY API writes it: UTC, six digits of fraction, no offset."""
     if value.tzinfo is not datetime.UTC:
         value = value.astimezone(datetime.UTC)
-    return value.isoformat("T", "microseconds")[:_TIME_LENGTH]
+    century, year = divmod(value.year, 100)
+    ms, us = divmod(value.microsecond, 1000)
+    # `isoformat` takes more than twice as long, and each answer has a time.
+    return (
+        f"{_TWO[century]}{_TWO[year]}-{_TWO[value.month]}-{_TWO[value.day]}"
+        f"T{_TWO[value.hour]}:{_TWO[value.minute]}:{_TWO[value.second]}.{_THREE[ms]}{_THREE[us]}"
+    )
 
 
 def signing_key(secret: str | bytes) -> bytes:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def grouped(setting):
 
 def row(bits=1, **fields):
     values = {
-        "session_id": uuid7(NOON, bits),
+        "session_id": str(uuid7(NOON, bits)),
         "playout_id": PLAYOUT,
         "provider_name": "netflix",
         "user_id": "user-1 ü😀",
@@ -64,10 +65,11 @@ def stored():
 )
 def test_a_row_is_stored_as_it_was_given(given):
     recorders.record(given)
-    assert stored() == [(*given, None)]
+    expected = (uuid.UUID(given.session_id), *given[1:])
+    assert stored() == [(*expected, None)]
     session = given.as_session()
     assert session == TrackingSession.objects.get()
-    assert tuple(getattr(session, name) for name in Row._fields) == given
+    assert tuple(getattr(session, name) for name in Row._fields) == expected
 
 
 @pytest.mark.usefixtures("recorder")

@@ -126,6 +126,11 @@ def test_a_time_is_written_in_utc_with_six_digits():
     assert tokens.format_time(time) == "2025-09-02T00:00:00.000000"
 
 
+@given(st.datetimes(timezones=st.just(datetime.UTC)))
+def test_a_time_is_written_as_python_writes_it(time):
+    assert tokens.format_time(time) == time.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
 def test_the_token_of_the_reference_is_read():
     assert decode(EXAMPLE_TOKEN, [KEY]) == Token(
         session_id="example-session-id-1234",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jay_sessions.uuid7 import RANDOM_BITS, millisecond_of, moment_of, uuid7
+from jay_sessions.uuid7 import RANDOM_BITS, millisecond_of, moment_of, uuid7, uuid7_text
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -20,6 +20,7 @@ def test_an_id_is_a_uuid_of_version_7(moment, bits):
     assert (value.version, value.variant) == (7, uuid.RFC_4122)
     assert millisecond_of(value) == (moment - EPOCH) // datetime.timedelta(milliseconds=1)
     assert value.int & (2**62 - 1) == bits
+    assert uuid7_text(moment, bits) == str(value)
 
 
 @given(moments, randoms)
