@@ -23,10 +23,10 @@ class AsyncFastLane:
 
     def __init__(self, application: Application) -> None:
         # Not above: an `asgi.py` imports this module before there are settings.
-        from . import lane_answers, lane_scope, lane_site
+        from . import lane_answers, lane_site
         from .api import handover
 
-        self._environ_of, self._handover = lane_scope.environ_of, handover.NAME
+        self._handover = handover.NAME
         self._application = application
         self._answers = lane_answers.Answers(lane_site.as_bytes)
 
@@ -35,7 +35,7 @@ class AsyncFastLane:
         answer = None
         if scope["type"] == "http":
             try:
-                environ = self._environ_of(scope)
+                environ = self._answers.requests.environ_of(scope)
                 answer = await self._answers.answer_in_loop(environ)
             except Exception:
                 # Django answers it, and reports what is wrong there as well.

@@ -26,7 +26,9 @@ MAX_KEYS = 1000
 """Keys that are remembered; only such as exist, so a client cannot fill the memory with made-up ones."""
 
 
-class _Entry:
+class Entry:
+    """A key, and when it was looked up, by the clock of `time.monotonic`."""
+
     __slots__ = ("is_being_renewed", "key", "looked_up_at")
 
     def __init__(self, key: ApiKey, looked_up_at: float) -> None:
@@ -34,17 +36,19 @@ class _Entry:
         self.is_being_renewed = False
 
 
+changes = 0
+"""How often keys were changed and so forgotten in this process: what is known of a key holds no longer."""
+
 _lock = threading.Lock()
-_known: dict[str, _Entry] = {}
-_changes = 0
+_known: dict[str, Entry] = {}
 
 
-def known(text: str) -> ApiKey | None:
-    """Return the key with this text if it was looked up in the last `MAX_AGE` seconds, else None.
+def known(digest: str) -> Entry | None:
+    """Return the key with this digest if it was looked up in the last `MAX_AGE` seconds, else None.
 
     After `RENEWED_AFTER` of them, one caller gets None as well: to call `find`, so that the others need not.
     """
-    entry = _known.get(api_keys.digest(text))
+    entry = _known.get(digest)
     if entry is None:
         return None
     age = monotonic() - entry.looked_up_at
@@ -53,7 +57,7 @@ def known(text: str) -> ApiKey | None:
     if age >= RENEWED_AFTER and not entry.is_being_renewed:
         entry.is_being_renewed = True
         return None
-    return entry.key
+    return entry
 
 
 @sensitive_variables("text")
@@ -66,7 +70,7 @@ def find(text: str) -> ApiKey | None:
         return None
     digest = api_keys.digest(text)
     # Before the query: what it finds may be outdated by the time it arrives, but never older.
-    now, changes = monotonic(), _changes
+    now, changes_before = monotonic(), changes
     entry = _known.get(digest)
     if entry is not None and now - entry.looked_up_at < RENEWED_AFTER:
         return entry.key
@@ -79,18 +83,18 @@ def find(text: str) -> ApiKey | None:
         return entry.key
     with _lock:
         # A change since then may have come after what the query saw.
-        if key is not None and changes == _changes:
+        if key is not None and changes == changes_before:
             while len(_known) >= MAX_KEYS:
                 del _known[next(iter(_known))]
-            _known[digest] = _Entry(key, now)
+            _known[digest] = Entry(key, now)
     return key
 
 
 def forget() -> None:
     """Forget all keys; what look-ups under way will find is not remembered either."""
-    global _changes  # noqa: PLW0603 (one count for the process)
+    global changes  # noqa: PLW0603 (one count for the process)
     with _lock:
-        _changes += 1
+        changes += 1
         _known.clear()
 
 

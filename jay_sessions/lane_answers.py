@@ -1,48 +1,28 @@
-"""What the fast lane answers itself, and which requests are so ordinary that it may."""
+"""What the fast lane answers to ordinary requests."""
 
-import datetime
 import logging
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.db import connections
 
-from . import carriers, conf, cores, gpc, key_cache, sessions, throttles
+from . import carriers, conf, cores, gpc, sessions, throttles
 from .api import handover
-from .api.base import API_VERSION
 from .api.handover import Handover
-from .api.parsers import USER_ID, ZEPHR_SESSION_ID
+from .api.parsers import USER_ID
 from .api.request import last_value
 from .api.serializers import rendered
 from .exceptions import InvalidUserId, JaySessionsError
-from .grants import Scope
-from .lane_site import Environ, Header, Headers, Site, as_text, unaccounted
-from .models import ApiKey
+from .lane_ordinary import Ordinary, OrdinaryRequests
+from .lane_site import Environ, Header, Headers, as_text, unaccounted
 from .signals import session_started
 from .store import close_if_old
 from .tokens import Token
 
+Answer = tuple[Headers, bytes]
+
 logger = logging.getLogger("jay_sessions")
-
-
-class _Call(NamedTuple):
-    """An ordinary request, as far as it is known before anything is done for it."""
-
-    is_post: bool
-    playout_id: str
-    key: ApiKey
-    user_id: str
-    site: Site
-    headers: Headers
-
-    def answer(self, token: Token, headers: list[tuple[str, str]]) -> tuple[Headers, bytes]:
-        write, body = self.site.write, rendered(token)
-        of_this = [write(name, value) for name, value in headers]
-        if self.site.adds_length:
-            of_this.append(write("Content-Length", str(len(body))))
-        return [*self.headers, *of_this], body
 
 
 class Answers:
@@ -54,121 +34,92 @@ class Answers:
 
     def __init__(self, write: Callable[[str, str], Header] = as_text) -> None:
         self._write = write
-        self._site: Site | None = Site(write)
-        setting_changed.connect(self._forget_site)
+        self._requests: OrdinaryRequests | None = None
+        setting_changed.connect(self._forget)
         if past := unaccounted():
             logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
 
-    def answer(self, environ: Environ) -> tuple[Headers, bytes] | None:
+    def answer(self, environ: Environ) -> Answer | None:
         """For a thread, which waits for the database."""
-        call = self._call(environ)
-        return None if call is None else _in_thread(environ, call)
+        cores.settle()
+        found = self.requests.find(environ)
+        return None if found is None else self._in_thread(environ, found)
 
-    async def answer_in_loop(self, environ: Environ) -> tuple[Headers, bytes] | None:
+    async def answer_in_loop(self, environ: Environ) -> Answer | None:
         """For a task of an event loop, which is not held up."""
-        call = self._call(environ)
-        if call is None:
+        cores.settle()
+        found = self.requests.find(environ)
+        if found is None:
             return None
         if conf.get().is_grouped:
-            return await _in_loop(environ, call)
-        return await sync_to_async(_in_thread, thread_sensitive=False)(environ, call)
+            return await self._made_in_loop(environ, found)
+        return await sync_to_async(self._in_thread, thread_sensitive=False)(environ, found)
 
-    def _call(self, environ: Environ) -> _Call | None:
-        cores.settle()
-        if self._site is None:
-            self._site = Site(self._write)
-        site = self._site
-        playout_id = site.playout_of(environ)
-        if playout_id is None or not _is_ordinary(environ):
-            return None
-        is_post = environ["REQUEST_METHOD"] == "POST"
-        try:
-            user_id = (last_value(_query(environ), USER_ID) or b"").decode() if is_post else ""
-        except UnicodeDecodeError:
-            return None
-        headers, key = site.headers(environ), _key(environ, playout_id)
-        if headers is None or key is None:
-            return None
-        return _Call(is_post, playout_id, key, user_id, site, headers)
+    @property
+    def requests(self) -> OrdinaryRequests:
+        """What is ordinary by the site's settings as they are now."""
+        if self._requests is None:
+            self._requests = OrdinaryRequests(self._write)
+        return self._requests
 
-    def _forget_site(self, **kwargs: object) -> None:
-        self._site = None
+    def _forget(self, **kwargs: object) -> None:
+        self._requests = None
 
-
-def _in_thread(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
-    if conf.get().is_grouped and not session_started.receivers:
-        # Nothing of it uses a connection of this thread.
-        return _made(environ, call)
-    _close_old_connections()
-    try:
-        return _made(environ, call)
-    finally:
+    def _in_thread(self, environ: Environ, found: Ordinary) -> Answer | None:
+        if conf.get().is_grouped and not session_started.receivers:
+            # Nothing of it uses a connection of this thread.
+            return self._made(environ, found)
         _close_old_connections()
+        try:
+            return self._made(environ, found)
+        finally:
+            _close_old_connections()
+
+    def _made(self, environ: Environ, found: Ordinary) -> Answer | None:
+        if _is_throttled(environ, throttles.hit_by_key(found.key.id)):
+            return None
+        try:
+            if found.is_post:
+                user_id, anonymous = _user_id(environ), gpc.is_asked(environ)
+                started = sessions.start(found.playout_id, user_id, api_key=found.key, anonymous=anonymous)
+                return self._written(found, started.token, carriers.headers(started.encoded))
+            token = sessions.read(carriers.received(environ))
+            return self._written(found, sessions.with_provider(token, found.playout_id), ())
+        except JaySessionsError as error:
+            _hand_on(environ, error)
+            return None
+
+    async def _made_in_loop(self, environ: Environ, found: Ordinary) -> Answer | None:
+        # As `_made`, word for word, with what is awaited.
+        if _is_throttled(environ, await throttles.ahit_by_key(found.key.id)):
+            return None
+        try:
+            if found.is_post:
+                user_id, anonymous = _user_id(environ), gpc.is_asked(environ)
+                started = await sessions.start_in_loop(
+                    found.playout_id, user_id, api_key=found.key, anonymous=anonymous
+                )
+                return self._written(found, started.token, carriers.headers(started.encoded))
+            token = await sessions.read_in_loop(carriers.received(environ))
+            return self._written(found, sessions.with_provider(token, found.playout_id), ())
+        except JaySessionsError as error:
+            _hand_on(environ, error)
+            return None
+
+    def _written(self, found: Ordinary, token: Token, headers: Iterable[tuple[str, str]]) -> Answer:
+        write, body = self._write, rendered(token)
+        written = [*found.headers, *(write(name, value) for name, value in headers)]
+        if found.has_length:
+            written.append(write("Content-Length", str(len(body))))
+        return written, body
 
 
-def _made(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
-    if _is_throttled(environ, throttles.hit_by_key(call.key.id)):
-        return None
-    try:
-        if call.is_post:
-            anonymous = gpc.is_asked(environ)
-            started = sessions.start(call.playout_id, call.user_id, api_key=call.key, anonymous=anonymous)
-            return call.answer(started.token, carriers.headers(started.encoded))
-        token = sessions.read(carriers.received(environ))
-        return call.answer(sessions.with_provider(token, call.playout_id), [])
-    except JaySessionsError as error:
-        _hand_on(environ, error)
-        return None
-
-
-async def _in_loop(environ: Environ, call: _Call) -> tuple[Headers, bytes] | None:
-    # As `_made`, word for word, with what is awaited.
-    if _is_throttled(environ, await throttles.ahit_by_key(call.key.id)):
-        return None
-    try:
-        if call.is_post:
-            anonymous = gpc.is_asked(environ)
-            started = await sessions.start_in_loop(
-                call.playout_id, call.user_id, api_key=call.key, anonymous=anonymous
-            )
-            return call.answer(started.token, carriers.headers(started.encoded))
-        token = await sessions.read_in_loop(carriers.received(environ))
-        return call.answer(sessions.with_provider(token, call.playout_id), [])
-    except JaySessionsError as error:
-        _hand_on(environ, error)
-        return None
-
-
-def _is_ordinary(environ: Environ) -> bool:
-    """Say whether a request has nothing about it that only the views know how to treat."""
-    settings = conf.get()
-    if settings.provider_resolver is not None or "HTTP_ORIGIN" in environ:
-        return False
-    if environ.get("HTTP_X_API_VERSION", "").strip() not in ("", API_VERSION):
-        return False
-    length = environ.get("CONTENT_LENGTH", "")
-    # HTTP/2 needs no length to send a body.
-    bodiless = length == "0" or (length == "" and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1."))
-    if not bodiless or "HTTP_TRANSFER_ENCODING" in environ:
-        return False
-    zephr = settings.zephr
-    if zephr is None or not zephr.link_sessions:
-        return True
-    named = last_value(_query(environ), ZEPHR_SESSION_ID) is not None
-    return not named and zephr.session_cookie_name not in environ.get("HTTP_COOKIE", "")
-
-
-def _key(environ: Environ, playout_id: str) -> ApiKey | None:
-    """Return the key, if this process knows it and nothing is to be written or refused."""
-    key, now = key_cache.known(environ.get("HTTP_X_API_KEY", "").strip()), datetime.datetime.now(datetime.UTC)
-    if key is None or not key.is_live(now) or not key.use_is_noted(now):
-        return None
-    return key if key.has_scope(Scope.TRACKING) and key.may_use(playout_id) else None
-
-
-def _query(environ: Environ) -> bytes:
+def _user_id(environ: Environ) -> str:
     query: str = environ.get("QUERY_STRING", "")
-    return query.encode("latin-1")
+    try:
+        return (last_value(query.encode("latin-1"), USER_ID) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise InvalidUserId("string_unicode", "String should be valid UTF-8.") from error
 
 
 def _is_throttled(environ: Environ, wait: int | None) -> bool:

@@ -74,7 +74,8 @@ class Site:
         self._csrf_cookie, self._session_cookie = settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME
         self._agents = settings.DISALLOWED_USER_AGENTS
         self.adds_length = "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE
-        self._hang_on = _names_of_host_and_scheme()
+        self.names = _names_of_host_and_scheme()
+        """What of a request's environ its host and scheme hang on."""
         self._headers: dict[tuple[Any, ...], Headers] = {}
         has_cors = "corsheaders.middleware.CorsMiddleware" in settings.MIDDLEWARE
         # What it adds hangs on the path.
@@ -82,24 +83,18 @@ class Site:
         self._middleware: Callable[[WSGIRequest], HttpResponseBase] | None = None
 
     def playout_of(self, environ: Environ) -> str | None:
-        """Return the playout id of a GET or POST of the endpoint; None where Django is to answer.
-
-        That is also so for a client whose cookies or user agent the site's middleware looks at.
-        """
-        if environ["REQUEST_METHOD"] not in ("GET", "POST"):
-            return None
+        """Return the playout id of a GET or POST of the endpoint; None where Django is to answer."""
         path = environ.get("PATH_INFO", "")
-        if len(path) > MAX_PATH:
+        if environ["REQUEST_METHOD"] not in ("GET", "POST") or len(path) > MAX_PATH:
             return None
-        playout_id, _ = self._playout_at(path)
-        if playout_id is None:
-            return None
+        return self._playout_at(path)[0]
+
+    def looks_at(self, environ: Environ) -> bool:
+        """Say whether the site's middleware looks at the cookies or the user agent of this client."""
         cookies = environ.get("HTTP_COOKIE", "")
         if self._csrf_cookie in cookies or self._session_cookie in cookies:
-            return None
-        if self._agents and any(one.search(environ.get("HTTP_USER_AGENT", "")) for one in self._agents):
-            return None
-        return playout_id
+            return True
+        return any(one.search(environ.get("HTTP_USER_AGENT", "")) for one in self._agents)
 
     def _read_path(self, path: str) -> tuple[str | None, bool]:
         """Return the playout id, if it is a path of the endpoint's, and whether other origins may use it."""
@@ -119,7 +114,7 @@ class Site:
         it redirects to https or to `www.`.
         """
         _, has_cors = self._playout_at(environ.get("PATH_INFO", ""))
-        key = (has_cors, *map(environ.get, self._hang_on))
+        key = (has_cors, *map(environ.get, self.names))
         headers = self._headers.get(key)
         if headers is None:
             headers = self._asked(environ) if _is_served(environ) else None

@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import time
 import uuid
 from typing import Any
 
@@ -9,17 +10,18 @@ import pytest
 import time_machine
 from django.core import checks
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connections
+from django.db import connection, connections
 from django.test import TestCase
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jay_sessions import lane_site, recorders, sessions, tokens
+from jay_sessions import key_cache, lane_ordinary, lane_site, recorders, sessions, tokens
 from jay_sessions.api.base import render
 from jay_sessions.api.serializers import rendered, represent
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.lane import FastLane
+from jay_sessions.lane_ordinary import OrdinaryRequests
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.signals import session_started
 
@@ -185,7 +187,7 @@ def test_hosts_that_clients_make_up_do_not_fill_the_memory(settings, lane, monke
     monkeypatch.setattr(lane_site, "MAX_KNOWN", 10)
     for number in range(50):
         lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_HOST=f"host-{number}.example")
-    assert len(lane._application._answers._site._headers) <= 10
+    assert len(lane_site_of(lane)._headers) <= 10
 
 
 def test_paths_that_clients_make_up_do_not_fill_the_memory(lane):
@@ -199,7 +201,95 @@ def test_paths_that_clients_make_up_do_not_fill_the_memory(lane):
 
 
 def lane_site_of(lane):
-    return lane._application._answers._site
+    return requests_of(lane).site
+
+
+def requests_of(lane):
+    return lane._application._answers.requests
+
+
+def test_requests_that_are_alike_are_looked_at_once(lane, monkeypatch):
+    looked_at = watch_what_is_looked_at(monkeypatch)
+    for user in ("ada", "grace", None):
+        query = "" if user is None else f"user_id={user}"
+        assert lane(method="POST", path=PATH, query=query, HTTP_X_API_KEY="KEY", HTTP_COOKIE="a=b")[0] == 200
+    assert len(looked_at) == 1
+    assert lane.django_answered == 0
+    assert {session.user_id for session in TrackingSession.objects.all()} == {"ada", "grace", None}
+
+
+def watch_what_is_looked_at(monkeypatch):
+    """Return a list that fills with the requests that are not known by others like them."""
+    looked_at, look_at = [], OrdinaryRequests._look_at
+
+    def watch(self, environ, *args):
+        looked_at.append(environ)
+        return look_at(self, environ, *args)
+
+    monkeypatch.setattr(OrdinaryRequests, "_look_at", watch)
+    return looked_at
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": f"{PATH}/"},
+        {"method": "GET", "HTTP_X_JAY_TRACKING": EXAMPLE_TOKEN},
+        {"HTTP_HOST": "testserver"},
+        {"HTTP_X_API_VERSION": "2025-09-02"},
+        {"HTTP_X_API_KEY": "OTHER"},
+        {"CONTENT_LENGTH": "0"},
+        {"SERVER_PORT": "8001"},
+        {"wsgi.url_scheme": "https"},
+    ],
+    ids=str,
+)
+def test_requests_that_differ_in_what_decides_are_not_alike(lane, monkeypatch, other):
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert lane(**ask)[0] == 200
+    looked_at = watch_what_is_looked_at(monkeypatch)
+    lane(**{**ask, **other})
+    assert len(looked_at) == 1
+
+
+def test_what_is_known_of_requests_is_forgotten_with_the_key_in_time(lane, monkeypatch):
+    # Another process has revoked the key, so that nobody says so to this one.
+    now = time.monotonic()
+    for module in (lane_ordinary, key_cache):
+        monkeypatch.setattr(module, "monotonic", lambda: now)
+    key_cache.forget()
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(**ask)[0] for _ in range(3)] == [200] * 3
+    assert lane.django_answered == 1
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jay_api_key SET revoked_at = %s", [timezone.now()])
+    now += key_cache.RENEWED_AFTER - 0.1
+    assert lane(**ask)[0] == 200
+    now += 0.2
+    assert lane(**ask)[0] == 401
+
+
+def test_what_is_known_of_requests_does_not_outlive_the_key(lane, monkeypatch):
+    ends = timezone.now() + datetime.timedelta(seconds=key_cache.RENEWED_AFTER)
+    ApiKey.objects.update(expires_at=ends - datetime.timedelta(seconds=1))
+    ask = {"method": "POST", "path": PATH, "HTTP_X_API_KEY": "KEY"}
+    assert [lane(**ask)[0] for _ in range(3)] == [200] * 3
+    assert lane.django_answered == 1
+    with time_machine.travel(ends):
+        assert lane(**ask)[0] == 401
+
+
+def test_requests_that_clients_make_up_do_not_fill_the_memory(lane, settings, monkeypatch):
+    settings.ALLOWED_HOSTS = ["*"]
+    monkeypatch.setattr(lane_ordinary, "MAX_KNOWN", 10)
+    ask = {"path": PATH, "HTTP_X_API_KEY": "KEY", "HTTP_X_JAY_TRACKING": EXAMPLE_TOKEN}
+    for number in range(50):
+        assert lane(HTTP_HOST=f"host-{number}.example", **ask)[0] == 200
+    assert 1 <= len(requests_of(lane)._known) <= 10
+    requests_of(lane)._known.clear()
+    assert lane(HTTP_X_API_VERSION=" " * 2000, **ask)[0] == 200
+    assert lane(HTTP_HOST="evil.example", **{**ask, "HTTP_X_API_KEY": "nonsense"})[0] == 401
+    assert requests_of(lane)._known == {}
 
 
 @pytest.mark.parametrize("urlconf", ["tests.lane_urls_own_view", "tests.lane_urls_without"])
