@@ -48,7 +48,9 @@ class EndedIds:
 
     def has(self, session_id: str) -> bool:
         """Say whether the session was ended, up to `END_PROPAGATION` ago. Raises StoreUnavailable."""
-        self._refresh(conf.get().end_propagation)
+        propagation, known_at = conf.get().end_propagation, self._known_at
+        if known_at is None or monotonic() - known_at >= propagation / 2:
+            self._refresh(propagation)
         return self.knows(session_id)
 
     def knows(self, session_id: str) -> bool:
@@ -74,8 +76,6 @@ class EndedIds:
     def _refresh(self, propagation: float) -> None:
         known_at, failures = self._known_at, self._failures
         age = propagation if known_at is None else monotonic() - known_at
-        if age < propagation / 2:
-            return
         if age < propagation:
             # Early, so that one thread asks and the others need not wait for it.
             if self._refreshing.acquire(blocking=False):

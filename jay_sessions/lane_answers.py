@@ -43,7 +43,9 @@ class Answers:
         """For a thread, which waits for the database."""
         cores.settle()
         found = self.requests.find(environ)
-        return None if found is None else self._in_thread(environ, found)
+        if found is None:
+            return None
+        return self._made(environ, found) if _uses_no_connection() else self._in_thread(environ, found)
 
     async def answer_in_loop(self, environ: Environ) -> Answer | None:
         """For a task of an event loop, which is not held up."""
@@ -58,17 +60,15 @@ class Answers:
     @property
     def requests(self) -> OrdinaryRequests:
         """What is ordinary by the site's settings as they are now."""
-        if self._requests is None:
-            self._requests = OrdinaryRequests(self._write)
-        return self._requests
+        requests = self._requests
+        if requests is None:
+            requests = self._requests = OrdinaryRequests(self._write)
+        return requests
 
     def _forget(self, **kwargs: object) -> None:
         self._requests = None
 
     def _in_thread(self, environ: Environ, found: Ordinary) -> Answer | None:
-        if conf.get().is_grouped and not session_started.receivers:
-            # Nothing of it uses a connection of this thread.
-            return self._made(environ, found)
         _close_old_connections()
         try:
             return self._made(environ, found)
@@ -108,10 +108,17 @@ class Answers:
 
     def _written(self, found: Ordinary, token: Token, headers: Iterable[tuple[str, str]]) -> Answer:
         write, body = self._write, rendered(token)
-        written = [*found.headers, *(write(name, value) for name, value in headers)]
+        written = found.headers.copy()
+        for name, value in headers:
+            written.append(write(name, value))
         if found.has_length:
             written.append(write("Content-Length", str(len(body))))
         return written, body
+
+
+def _uses_no_connection() -> bool:
+    """Say whether nothing uses a connection of the thread's own."""
+    return conf.get().is_grouped and not session_started.receivers
 
 
 def _user_id(environ: Environ) -> str:

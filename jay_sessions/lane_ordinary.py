@@ -9,6 +9,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
+from django.conf import settings
+
 from . import api_keys, conf, key_cache
 from .api.base import API_VERSION
 from .api.parsers import ZEPHR_SESSION_ID
@@ -26,7 +28,7 @@ _HEADERS = ("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_ORIGIN", "HTTP_X_A
 _OF_ONE_CLIENT = ("HTTP_X_API_KEY", "HTTP_COOKIE", "HTTP_USER_AGENT", "HTTP_X_JAY_TRACKING", "HTTP_SEC_GPC")
 _RENEWED_AFTER = datetime.timedelta(seconds=key_cache.RENEWED_AFTER)
 
-Alike = tuple[str | None, ...]
+Alike = tuple[str, tuple[str | None, ...]]
 
 
 class Ordinary(NamedTuple):
@@ -50,21 +52,38 @@ class OrdinaryRequests:
 
     def __init__(self, write: Callable[[str, str], Header]) -> None:
         self.site = Site(write)
-        self._names = ("REQUEST_METHOD", "PATH_INFO", "SERVER_PROTOCOL", *_HEADERS, *self.site.names)
         self.environ_of = ScopeReader((*_HEADERS, *_OF_ONE_CLIENT, *self.site.names)).environ_of
         """Returns the environ of a scope of ASGI's, with all that is read of it."""
+        self._names = ("REQUEST_METHOD", "PATH_INFO", "SERVER_PROTOCOL", *_HEADERS, *self.site.names)
         self._known: dict[Alike, Ordinary] = {}
+        zephr = conf.get().zephr
+        self._links = zephr is not None and zephr.link_sessions
+        self._cookies = [*self.site.cookies]
+        if zephr is not None and zephr.link_sessions:
+            self._cookies.append(zephr.session_cookie_name)
+        self._looks_at_more = self._links or bool(settings.DISALLOWED_USER_AGENTS)
 
     def find(self, environ: Environ) -> Ordinary | None:
         """Return what a request has in common with others; None where Django is to answer it."""
-        if self.site.looks_at(environ) or _may_link(environ):
+        cookies = environ.get("HTTP_COOKIE", "")
+        if any(map(cookies.__contains__, self._cookies)) or (
+            self._looks_at_more and self._is_special(environ)
+        ):
             return None
         digest = api_keys.digest(environ.get("HTTP_X_API_KEY", "").strip())
-        alike = (digest, *map(environ.get, self._names))
+        alike = (digest, tuple(map(environ.get, self._names)))
         found = self._known.get(alike)
         if found is None or monotonic() >= found.until or found.changes != key_cache.changes:
             return self._look_at(environ, digest, alike)
         return found
+
+    def _is_special(self, environ: Environ) -> bool:
+        """Say whether the client is not allowed, or may name a session of Zephr's."""
+        agent = environ.get("HTTP_USER_AGENT", "")
+        if any(pattern.search(agent) for pattern in settings.DISALLOWED_USER_AGENTS):
+            return True
+        query = environ.get("QUERY_STRING", "").encode("latin-1")
+        return self._links and last_value(query, ZEPHR_SESSION_ID) is not None
 
     def _look_at(self, environ: Environ, digest: str, alike: Alike) -> Ordinary | None:
         changes, now = key_cache.changes, datetime.datetime.now(datetime.UTC)
@@ -81,7 +100,7 @@ class OrdinaryRequests:
             return None
         is_post, until = environ["REQUEST_METHOD"] == "POST", entry.looked_up_at + key_cache.RENEWED_AFTER
         found = Ordinary(is_post, playout_id, key, headers, self.site.adds_length, until, changes)
-        length = sum(len(text) for text in alike if text is not None)
+        length = sum(len(text) for text in alike[1] if text is not None)
         if length <= MAX_LENGTH and _is_good(key, now + _RENEWED_AFTER):
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
@@ -104,14 +123,3 @@ def _is_plain(environ: Environ) -> bool:
     # HTTP/2 needs no length to send a body.
     bodiless = length == "0" or (length == "" and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1."))
     return bodiless and "HTTP_TRANSFER_ENCODING" not in environ
-
-
-def _may_link(environ: Environ) -> bool:
-    """Say whether the request may name a session of Zephr's."""
-    zephr = conf.get().zephr
-    if zephr is None or not zephr.link_sessions:
-        return False
-    query = environ.get("QUERY_STRING", "").encode("latin-1")
-    return zephr.session_cookie_name in environ.get("HTTP_COOKIE", "") or (
-        last_value(query, ZEPHR_SESSION_ID) is not None
-    )

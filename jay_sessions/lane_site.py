@@ -70,9 +70,8 @@ class Site:
         self.write = write
         self._path = _path_of_the_endpoint()
         self._playout_at = functools.lru_cache(MAX_KNOWN)(self._read_path)
-        # A malformed one of these is replaced or deleted by the site's middleware.
-        self._csrf_cookie, self._session_cookie = settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME
-        self._agents = settings.DISALLOWED_USER_AGENTS
+        self.cookies = (settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME)
+        """Names of those that the site's middleware looks at: it replaces or deletes a malformed one."""
         self.adds_length = "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE
         self.names = _names_of_host_and_scheme()
         """What of a request's environ its host and scheme hang on."""
@@ -88,13 +87,6 @@ class Site:
         if environ["REQUEST_METHOD"] not in ("GET", "POST") or len(path) > MAX_PATH:
             return None
         return self._playout_at(path)[0]
-
-    def looks_at(self, environ: Environ) -> bool:
-        """Say whether the site's middleware looks at the cookies or the user agent of this client."""
-        cookies = environ.get("HTTP_COOKIE", "")
-        if self._csrf_cookie in cookies or self._session_cookie in cookies:
-            return True
-        return any(one.search(environ.get("HTTP_USER_AGENT", "")) for one in self._agents)
 
     def _read_path(self, path: str) -> tuple[str | None, bool]:
         """Return the playout id, if it is a path of the endpoint's, and whether other origins may use it."""

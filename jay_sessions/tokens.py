@@ -131,7 +131,7 @@ def _as_encoded(text: str, keys: Iterable[bytes]) -> Token | None:
         source[1:-1],
         user_id and user_id[1:-1],
         provider_name and provider_name[1:-1],
-        signed=True,
+        True,
     )
 
 

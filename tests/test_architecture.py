@@ -99,7 +99,7 @@ RULES = {
     "lane": Rule(3),
     "async_lane": Rule(3),
     "lane_answers": Rule(3, uses("django", "asgiref")),
-    "lane_ordinary": Rule(3),
+    "lane_ordinary": Rule(3, uses("django")),
     "lane_scope": Rule(3, uses("django")),
     "lane_site": Rule(3, uses("django")),
     "management": Rule(3, uses("django")),
