@@ -84,7 +84,7 @@ CONTENDERS = {
         # More threads only wait for the same interpreter.
         Contender(name="drf_plain", application=f"{_DRF}.wsgi:application", setup=f"{_DRF}.setup", threads=4),
         _ours("views_direct", _VIEWS, threads=8, JAY_RECORDER="direct"),
-        _ours("views", _VIEWS, threads=8, JAY_RECORDER="group"),
+        _ours("views", _VIEWS, threads=16, JAY_RECORDER="group"),
         _ours("lane", _LANE, JAY_RECORDER="group"),
         _ours(
             "lane_propagation",
