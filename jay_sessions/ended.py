@@ -18,9 +18,11 @@ from django.utils.asyncio import async_unsafe
 from . import conf, ended_ids, statements
 from .batcher import Batcher, NotDone
 from .exceptions import StoreUnavailable
+from .loop_connection import LoopConnection, NotAnswered
 from .models import EndedSession, TrackingSession
-from .shared import PerProcess, SharedConnection
+from .shared import PerLoop, PerProcess, SharedConnection
 from .store import available
+from .task_batcher import TaskBatcher
 
 MOST = 64
 """Sessions that one query asks for."""
@@ -50,7 +52,7 @@ async def ais_ended(session_id: str) -> bool:
     alias = router.db_for_write(TrackingSession)
     if not settings.end_propagation or settings.session_lifetime is None:
         try:
-            return await _lookups.get(alias).batcher.ado(session_id)
+            return await _loop_lookups.get(alias).get().batcher.do(session_id)
         except NotDone as error:
             raise StoreUnavailable("The database did not answer in time.") from error
     known = ended_ids.of_this_process(alias)
@@ -89,20 +91,40 @@ def _noted(alias: str, session_id: uuid.UUID) -> None:
 _pruned_at: float | None = None
 
 
-class _LookUps:
-    def __init__(self, alias: str) -> None:
-        self.connection = SharedConnection(alias)
-        self.batcher: Batcher[str, bool] = Batcher(self._ask, most=MOST)
+def _ask(connection: SharedConnection, session_ids: Sequence[str]) -> list[bool | Exception]:
+    try:
+        with available():
+            ended = connection.run(lambda connection, _: statements.ended_of(connection, session_ids))
+    except StoreUnavailable as error:
+        return [error.again() for _ in session_ids]
+    return [session_id in ended for session_id in session_ids]
 
-    def _ask(self, session_ids: Sequence[str]) -> list[bool | Exception]:
+
+class _LookUps:
+    """For the threads of a process."""
+
+    def __init__(self, alias: str) -> None:
+        connection = self.connection = SharedConnection(alias)
+        self.batcher: Batcher[str, bool] = Batcher(lambda ids: _ask(connection, ids), most=MOST)
+
+
+class _LoopLookUps:
+    """For the tasks of an event loop."""
+
+    def __init__(self, alias: str) -> None:
+        self.connection = LoopConnection(alias)
+        self.batcher: TaskBatcher[str, bool] = TaskBatcher(self._ask, most=MOST)
+
+    async def _ask(self, session_ids: Sequence[str]) -> list[bool | Exception]:
         try:
-            with available():
-                ended = self.connection.run(
-                    lambda connection, _: statements.ended_of(connection, session_ids)
-                )
-        except StoreUnavailable as error:
-            return [error.again() for _ in session_ids]
+            found = await self.connection.rows(statements.question_of(session_ids))
+        except NotAnswered:
+            return await self.connection.in_thread(lambda connection: _ask(connection, session_ids))
+        ended = {session_id.decode() for [session_id] in found if session_id is not None}
         return [session_id in ended for session_id in session_ids]
 
 
 _lookups = PerProcess(_LookUps)
+_loop_lookups = PerProcess(
+    lambda alias: PerLoop(lambda: _LoopLookUps(alias), lambda one: one.connection.shared.drop())
+)

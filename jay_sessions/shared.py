@@ -4,15 +4,18 @@ Opened at the first use, hence after a fork of a server that preloads; a child n
 parent had open.
 """
 
+import asyncio
 import os
 import threading
 import weakref
 from collections.abc import Callable
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .statements import plans
 
 T = TypeVar("T")
 
@@ -23,6 +26,7 @@ class SharedConnection:
     def __init__(self, alias: str) -> None:
         self._connection: BaseDatabaseWrapper = connections.create_connection(alias)
         self._connection.inc_thread_sharing()
+        self._plans = plans(self._connection)
         _all.add(self)
 
     def run(self, use: Callable[[BaseDatabaseWrapper, bool], T]) -> T:
@@ -32,7 +36,8 @@ class SharedConnection:
         then or not. What the database raises otherwise passes through, and the next one who comes
         gets a new connection.
         """
-        self._close_if_old()
+        if self._is_old():
+            self.close()
         had_slept = self._connection.connection is not None
         try:
             return use(self._connection, False)
@@ -47,16 +52,27 @@ class SharedConnection:
             self.close()
             raise
 
+    def planning(self) -> Any:
+        """Return psycopg's connection, if it is open and plans statements ahead; else None.
+
+        None as well where it is to be closed for its age.
+        """
+        return None if self._is_old() or not self._plans else self._connection.connection
+
     def close(self) -> None:
         """Close the connection; the next use opens another one."""
         # Django's own `close` of an SQLite in memory does nothing.
         BaseDatabaseWrapper.close(self._connection)
 
-    def _close_if_old(self) -> None:
+    def drop(self) -> None:
+        """Close the connection for good, also in an event loop, where Django allows nothing."""
+        if self._connection.connection is not None:
+            self._connection.connection.close()
+
+    def _is_old(self) -> bool:
         # `CONN_MAX_AGE` 0 means one connection a request, and this one is no request's.
         close_at = self._connection.close_at if self._connection.settings_dict["CONN_MAX_AGE"] else None
-        if close_at is not None and monotonic() >= close_at:
-            self.close()
+        return close_at is not None and monotonic() >= close_at
 
 
 _all: weakref.WeakSet[SharedConnection] = weakref.WeakSet()
@@ -102,3 +118,23 @@ class PerProcess(Generic[T]):
         self._lock = threading.Lock()
         self._of_parents.append(self._made)
         self._made = {}
+
+
+class PerLoop(Generic[T]):
+    """What `make` makes, once in each event loop; `drop` is called for that of a loop that was closed."""
+
+    def __init__(self, make: Callable[[], T], drop: Callable[[T], None]) -> None:
+        self._make, self._drop = make, drop
+        self._lock = threading.Lock()
+        self._made: dict[asyncio.AbstractEventLoop, T] = {}
+
+    def get(self) -> T:
+        """Return it for the event loop that runs in this thread."""
+        loop = asyncio.get_running_loop()
+        made = self._made.get(loop)
+        if made is None:
+            with self._lock:
+                for closed in [one for one in self._made if one.is_closed()]:
+                    self._drop(self._made.pop(closed))
+                made = self._made[loop] = self._make()
+        return made

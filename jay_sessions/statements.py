@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .models import TrackingSession
+from .tokens import format_time
 
 
 class Row(NamedTuple):
@@ -52,6 +53,24 @@ def insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row], *, again: b
     _run_raw(connection, _insertion(len(rows)) + conflict, _values(connection, rows))
 
 
+class Planned(NamedTuple):
+    """A statement as libpq takes it: with numbered places, and their values as PostgreSQL reads them."""
+
+    sql: str
+    values: list[bytes | None]
+
+
+def insertion_of(rows: Sequence[Row]) -> Planned:
+    """Return what `insert_all` does."""
+    texts = [text for row in rows for text in _texts(row)]
+    return Planned(_numbered(_insertion(len(rows))), texts)
+
+
+def question_of(session_ids: Sequence[str]) -> Planned:
+    """Return what `ended_of` asks, the ids being of the form that `str(UUID)` has."""
+    return Planned(_numbered(_question(len(session_ids))), [one.encode() for one in session_ids])
+
+
 def is_ended(connection: BaseDatabaseWrapper, session_id: str) -> bool:
     """Say whether the session was ended; one without a row was not."""
     return bool(_run(connection, _question(1), _ids(connection, [session_id])))
@@ -79,6 +98,20 @@ def _question(count: int) -> str:
     return f'SELECT session_id FROM "{_TABLE}" WHERE session_id IN ({marks}) AND ended_at IS NOT NULL'  # noqa: S608 (our own names)
 
 
+def _texts(row: Row) -> tuple[bytes | None, ...]:
+    session_id, playout_id, provider_name, user_id, source, started_at, api_key_id, zephr_session_id = row
+    return (
+        session_id.encode(),
+        playout_id.encode(),
+        None if provider_name is None else provider_name.encode(),
+        None if user_id is None else user_id.encode(),
+        source.encode(),
+        f"{format_time(started_at)}Z".encode(),
+        None if api_key_id is None else b"%d" % api_key_id,
+        None if zephr_session_id is None else zephr_session_id.encode(),
+    )
+
+
 @functools.cache
 def _numbered(sql: str) -> str:
     marks = itertools.count(1)
@@ -92,7 +125,7 @@ def _fields() -> list[Any]:
 
 
 def _ids(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> list[Any]:
-    if _plans(connection):
+    if plans(connection):
         return list(session_ids)
     return [_fields()[0].get_db_prep_value(session_id, connection) for session_id in session_ids]
 
@@ -107,7 +140,8 @@ def _values(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> list[Any]:
     ]
 
 
-def _plans(connection: BaseDatabaseWrapper) -> bool:
+def plans(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether statements are planned ahead over the connection: whether it is psycopg's to PostgreSQL."""
     if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
         return False
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
@@ -116,7 +150,7 @@ def _plans(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _run(connection: Any, sql: str, values: list[Any]) -> list[Any]:
-    if _plans(connection):
+    if plans(connection):
         # As `connection.cursor()` does, but for a cursor of another class.
         connection.close_if_health_check_failed()
         connection.ensure_connection()
@@ -129,7 +163,7 @@ def _run(connection: Any, sql: str, values: list[Any]) -> list[Any]:
 
 
 def _run_raw(connection: BaseDatabaseWrapper, sql: str, values: list[Any]) -> list[Any]:
-    if not _plans(connection):
+    if not plans(connection):
         return _run(connection, sql, values)
     # Past Django's cursors: with this many values psycopg would write a statement anew each time, unless
     # it is one with numbered places.

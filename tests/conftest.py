@@ -208,10 +208,10 @@ def _nobody_listens(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def forget_shared() -> None:
-    """Let the process begin anew with what its threads share."""
+    """Let the process begin anew with what its threads share, and the tasks of its event loops."""
     shared.close_all()
-    group._writers.forget()
-    ended._lookups.forget()
+    for made in (group._writers, group._loop_writers, ended._lookups, ended._loop_lookups):
+        made.forget()
     ended_ids.forget()
 
 

@@ -1,5 +1,6 @@
 """Both recorders make the same promise: what `record` returns from is committed."""
 
+import asyncio
 import datetime
 import os
 import subprocess
@@ -13,13 +14,14 @@ from django.db import IntegrityError, connection, connections, transaction
 
 from jay_sessions import recorders, sessions, statements
 from jay_sessions.exceptions import StoreUnavailable
+from jay_sessions.loop_connection import LoopConnection, NotAnswered
 from jay_sessions.models import TrackingSession
 from jay_sessions.recorders import group
 from jay_sessions.statements import Row
 from jay_sessions.uuid7 import uuid7
 
 from . import servers
-from .conftest import PLAYOUT, dead_database, until
+from .conftest import PLAYOUT, dead_database, forget_shared, until
 
 NOON = datetime.datetime(2025, 9, 2, 12, 0, 0, 123_456, tzinfo=datetime.UTC)
 
@@ -154,8 +156,7 @@ def test_threads_that_start_sessions_at_the_same_time_commit_them_together(state
 @pytest.mark.usefixtures("grouped")
 def test_a_bad_row_fails_for_nobody_but_itself(statements_seen):
     recorders.record(row(5))
-    writer = group._writers.get("default")
-    outcomes = writer._write([row(4), row(5), row(6)])
+    outcomes = group.write(group._writers.get("default").connection, [row(4), row(5), row(6)])
     assert [type(outcome) for outcome in outcomes] == [type(None), IntegrityError, type(None)]
     assert [one[0] for one in stored()] == [uuid7(NOON, bits) for bits in (4, 5, 6)]
     assert statements_seen == [1, 3, 1, 1, 1]
@@ -223,6 +224,116 @@ def test_a_statement_is_planned_once_unless_a_pooler_is_in_between(monkeypatch, 
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'INSERT%'")
         assert cursor.fetchone() == (int(is_planned),)
     connection.close()
+
+
+def recorded_in_loop(*batches):
+    """Record batches of rows in one event loop, one after the other; give what became of each row."""
+
+    async def run():
+        return [
+            await asyncio.gather(*map(recorders.arecord, batch), return_exceptions=True) for batch in batches
+        ]
+
+    try:
+        return [outcome for batch in asyncio.run(run()) for outcome in batch]
+    finally:
+        forget_shared()
+
+
+@pytest.fixture
+def by_the_loop(monkeypatch):
+    """How many rows each statement had that the event loop itself has sent; True before those that failed."""
+    seen, rows = [], LoopConnection.rows
+
+    async def watch(self, statement):
+        try:
+            found = await rows(self, statement)
+        except NotAnswered as error:
+            seen.append(error.may_be_done)
+            raise
+        seen.append(len(statement.values) // len(Row._fields))
+        return found
+
+    monkeypatch.setattr(LoopConnection, "rows", watch)
+    return seen
+
+
+BARE = {"provider_name": None, "user_id": None, "api_key_id": None, "zephr_session_id": None}
+
+
+@pytest.mark.usefixtures("grouped")
+def test_tasks_record_rows_as_they_were_given(by_the_loop):
+    given = [[row(1)], [row(2)], [row(3, **BARE)], [row(bits, user_id=f"{bits}") for bits in range(4, 104)]]
+    assert recorded_in_loop(*given) == [None] * 103
+    assert stored() == [(uuid.UUID(one.session_id), *one[1:], None) for batch in given for one in batch]
+    # The first opens the connection, by a thread; SQLite knows nothing else.
+    assert by_the_loop == ([False, 1, 1, 64, 36] if connection.vendor == "postgresql" else [False] * 5)
+
+
+@pytest.mark.usefixtures("grouped")
+def test_what_fails_for_one_task_fails_for_nobody_else():
+    outcomes = recorded_in_loop([row(5)], [row(6)], [row(4), row(5, user_id="x"), row(7)], [row(6)], [row(8)])
+    expected = [None, None, None, IntegrityError, None, IntegrityError, None]
+    assert [outcome if outcome is None else type(outcome) for outcome in outcomes] == expected
+    assert [one[0] for one in stored()] == [uuid7(NOON, bits) for bits in (4, 5, 6, 7, 8)]
+    assert {one[3] for one in stored()} == {"user-1 ü😀"}
+
+
+@pytest.mark.usefixtures("grouped")
+def test_without_the_database_no_task_is_told_that_its_row_is_stored():
+    with dead_database():
+        [outcome] = recorded_in_loop([row()])
+    assert isinstance(outcome, StoreUnavailable)
+    assert recorded_in_loop([row()]) == [None]
+
+
+@on_postgresql
+@pytest.mark.usefixtures("grouped")
+def test_a_loops_connection_that_was_lost_while_it_slept_refuses_nothing(by_the_loop):
+    def terminate(pid):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        connection.close()
+
+    async def lost_in_between():
+        await recorders.arecord(row(1))
+        await recorders.arecord(row(2))
+        used = group._loop_writers.get("default").get().connection.shared.planning()
+        await asyncio.to_thread(terminate, used.info.backend_pid)
+        await recorders.arecord(row(3))
+        await recorders.arecord(row(4))
+
+    asyncio.run(lost_in_between())
+    forget_shared()
+    assert len(stored()) == 4
+    assert [by_the_loop[0], by_the_loop[1], by_the_loop[3]] == [False, 1, 1]
+
+
+@on_postgresql
+@pytest.mark.usefixtures("grouped")
+def test_a_row_of_a_task_that_was_stored_by_an_answer_that_got_lost_is_stored_once(monkeypatch):
+    rows, lost = LoopConnection.rows, []
+
+    async def lose_the_answer(self, statement):
+        await rows(self, statement)
+        lost.append(statement)
+        raise NotAnswered(may_be_done=True)
+
+    monkeypatch.setattr(LoopConnection, "rows", lose_the_answer)
+    assert recorded_in_loop([row(1)], [row(2)], [row(3), row(4)]) == [None] * 4
+    assert len(lost) == 2
+    assert len(stored()) == 4
+
+
+@pytest.mark.usefixtures("grouped")
+def test_a_queue_of_tasks_that_is_full_is_an_unavailable_store():
+    async def full():
+        group._loop_writers.get("default").get().batcher._room = 0
+        await recorders.arecord(row())
+
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(full())
+    assert stored() == []
 
 
 FORKING = """
