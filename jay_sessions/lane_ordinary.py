@@ -32,10 +32,10 @@ Alike = tuple[str, tuple[str | None, ...]]
 
 
 class Ordinary(NamedTuple):
-    """What is the same for ordinary requests that are alike; `headers` are those of every answer,
-    besides its length where it `has_length`.
+    """What is the same for ordinary requests that are alike.
 
-    It holds until `until`, by the clock of `time.monotonic`, and while there are no more `changes` of keys.
+    `headers` are those of every answer, but for its length, where it `has_length`. It holds until `until`, by
+    the clock of `time.monotonic`, and while there are no more `changes` of keys.
     """
 
     is_post: bool
@@ -56,34 +56,23 @@ class OrdinaryRequests:
         """Returns the environ of a scope of ASGI's, with all that is read of it."""
         self._names = ("REQUEST_METHOD", "PATH_INFO", "SERVER_PROTOCOL", *_HEADERS, *self.site.names)
         self._known: dict[Alike, Ordinary] = {}
-        zephr = conf.get().zephr
-        self._links = zephr is not None and zephr.link_sessions
-        self._cookies = [*self.site.cookies]
-        if zephr is not None and zephr.link_sessions:
-            self._cookies.append(zephr.session_cookie_name)
-        self._looks_at_more = self._links or bool(settings.DISALLOWED_USER_AGENTS)
+        self._disallowed = settings.DISALLOWED_USER_AGENTS
 
     def find(self, environ: Environ) -> Ordinary | None:
         """Return what a request has in common with others; None where Django is to answer it."""
         cookies = environ.get("HTTP_COOKIE", "")
-        if any(map(cookies.__contains__, self._cookies)) or (
-            self._looks_at_more and self._is_special(environ)
-        ):
+        if any(map(cookies.__contains__, self.site.cookies)) or (self._disallowed and self._refuses(environ)):
             return None
         digest = api_keys.digest(environ.get("HTTP_X_API_KEY", "").strip())
         alike = (digest, tuple(map(environ.get, self._names)))
         found = self._known.get(alike)
         if found is None or monotonic() >= found.until or found.changes != key_cache.changes:
-            return self._look_at(environ, digest, alike)
-        return found
+            found = self._look_at(environ, digest, alike)
+        return None if found is None or _may_link(environ) else found
 
-    def _is_special(self, environ: Environ) -> bool:
-        """Say whether the client is not allowed, or may name a session of Zephr's."""
+    def _refuses(self, environ: Environ) -> bool:
         agent = environ.get("HTTP_USER_AGENT", "")
-        if any(pattern.search(agent) for pattern in settings.DISALLOWED_USER_AGENTS):
-            return True
-        query = environ.get("QUERY_STRING", "").encode("latin-1")
-        return self._links and last_value(query, ZEPHR_SESSION_ID) is not None
+        return any(pattern.search(agent) for pattern in self._disallowed)
 
     def _look_at(self, environ: Environ, digest: str, alike: Alike) -> Ordinary | None:
         changes, now = key_cache.changes, datetime.datetime.now(datetime.UTC)
@@ -123,3 +112,14 @@ def _is_plain(environ: Environ) -> bool:
     # HTTP/2 needs no length to send a body.
     bodiless = length == "0" or (length == "" and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1."))
     return bodiless and "HTTP_TRANSFER_ENCODING" not in environ
+
+
+def _may_link(environ: Environ) -> bool:
+    """Say whether the request may name a session of Zephr's."""
+    zephr = conf.get().zephr
+    if zephr is None or not zephr.link_sessions:
+        return False
+    query = environ.get("QUERY_STRING", "").encode("latin-1")
+    return zephr.session_cookie_name in environ.get("HTTP_COOKIE", "") or (
+        last_value(query, ZEPHR_SESSION_ID) is not None
+    )

@@ -292,6 +292,13 @@ def test_requests_that_clients_make_up_do_not_fill_the_memory(lane, settings, mo
     assert requests_of(lane)._known == {}
 
 
+def test_settings_that_are_wrong_are_of_no_account_to_other_pages(lane, setting, caplog):
+    setting(SOURCE=5)
+    assert lane(path="/elsewhere", HTTP_X_API_KEY="KEY")[0] == 404
+    assert lane.django_answered == 1
+    assert "The fast lane failed" not in caplog.text
+
+
 @pytest.mark.parametrize("urlconf", ["tests.lane_urls_own_view", "tests.lane_urls_without"])
 def test_a_site_with_another_view_there_answers_itself(settings, lane, urlconf):
     settings.ROOT_URLCONF = urlconf
