@@ -18,9 +18,9 @@ from django.utils.asyncio import async_unsafe
 from . import conf, ended_ids, statements
 from .batcher import Batcher, NotDone
 from .exceptions import StoreUnavailable
-from .loop_connection import LoopConnection, NotAnswered
+from .loop_connection import LoopConnection, NotAnswered, in_each_loop
 from .models import EndedSession, TrackingSession
-from .shared import PerLoop, PerProcess, SharedConnection
+from .shared import PerProcess, SharedConnection
 from .store import available
 from .task_batcher import TaskBatcher
 
@@ -125,6 +125,4 @@ class _LoopLookUps:
 
 
 _lookups = PerProcess(_LookUps)
-_loop_lookups = PerProcess(
-    lambda alias: PerLoop(lambda: _LoopLookUps(alias), lambda one: one.connection.shared.drop())
-)
+_loop_lookups = in_each_loop(_LoopLookUps)

@@ -9,14 +9,15 @@ to a thread and the connection's own methods.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from .shared import SharedConnection
+from .shared import PerLoop, PerProcess, SharedConnection
 from .statements import Planned
 
 T = TypeVar("T")
+L = TypeVar("L", bound="OfLoop")
 
 
 class NotAnswered(Exception):
@@ -83,6 +84,17 @@ class LoopConnection:
             await _Answer(connection.pgconn).arrives()
             self._names[sql] = name
         return name
+
+
+class OfLoop(Protocol):
+    """What an event loop has of its own, with a connection that goes with it."""
+
+    connection: LoopConnection
+
+
+def in_each_loop(make: Callable[[str], L]) -> PerProcess[PerLoop[L]]:
+    """Return what holds, for each database and event loop of a process, what `make` makes of the alias."""
+    return PerProcess(lambda alias: PerLoop(lambda: make(alias), lambda one: one.connection.shared.drop()))
 
 
 class _Refused(Exception):

@@ -14,9 +14,9 @@ from django.utils.asyncio import async_unsafe
 from .. import statements
 from ..batcher import Batcher, NotDone
 from ..exceptions import StoreUnavailable
-from ..loop_connection import LoopConnection, NotAnswered
+from ..loop_connection import LoopConnection, NotAnswered, in_each_loop
 from ..models import TrackingSession
-from ..shared import PerLoop, PerProcess, SharedConnection
+from ..shared import PerProcess, SharedConnection
 from ..statements import Row
 from ..store import available
 from ..task_batcher import TaskBatcher
@@ -93,6 +93,4 @@ class _LoopWriter:
 
 
 _writers = PerProcess(_Writer)
-_loop_writers = PerProcess(
-    lambda alias: PerLoop(lambda: _LoopWriter(alias), lambda one: one.connection.shared.drop())
-)
+_loop_writers = in_each_loop(_LoopWriter)
