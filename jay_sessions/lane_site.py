@@ -1,6 +1,5 @@
 """What the fast lane must know of the site: where its endpoint is, and what the site's middleware adds."""
 
-import functools
 import io
 import re
 from collections.abc import Callable
@@ -43,8 +42,7 @@ SILENT = (
 """Middleware that adds nothing to an answer of these endpoints."""
 
 MAX_KNOWN = 1024
-MAX_PATH = 1024
-"""Characters of a path that is looked at; a playout's id has 255 at the most."""
+"""Hosts and schemes for which headers are remembered."""
 _PLACE = "x"
 
 
@@ -69,7 +67,6 @@ class Site:
     def __init__(self, write: Callable[[str, str], Header]) -> None:
         self.write = write
         self._path = _path_of_the_endpoint()
-        self._playout_at = functools.lru_cache(MAX_KNOWN)(self._read_path)
         self.cookies = (settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_NAME)
         """Names of those that the site's middleware looks at: it replaces or deletes a malformed one."""
         self.adds_length = "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE
@@ -83,21 +80,15 @@ class Site:
 
     def playout_of(self, environ: Environ) -> str | None:
         """Return the playout id of a GET or POST of the endpoint; None where Django is to answer."""
-        path = environ.get("PATH_INFO", "")
-        if environ["REQUEST_METHOD"] not in ("GET", "POST") or len(path) > MAX_PATH:
+        if self._path is None or environ["REQUEST_METHOD"] not in ("GET", "POST"):
             return None
-        return self._playout_at(path)[0]
-
-    def _read_path(self, path: str) -> tuple[str | None, bool]:
-        """Return the playout id, if it is a path of the endpoint's, and whether other origins may use it."""
-        match = None if self._path is None else self._path.fullmatch(path)
+        match = self._path.fullmatch(environ.get("PATH_INFO", ""))
         if match is None or not match[1].isascii():
-            return None, False
-        has_cors = self._cors_paths is not None and self._cors_paths.match(path) is not None
+            return None
         try:
-            return clean_playout_id(match[1]), has_cors
+            return clean_playout_id(match[1])
         except InvalidPlayoutId:
-            return None, False
+            return None
 
     def headers(self, environ: Environ) -> Headers | None:
         """Return the headers of every answer: ours, and those that the site's middleware adds.
@@ -105,7 +96,8 @@ class Site:
         None where the site would not serve the request as it is: for a host that is not allowed, and where
         it redirects to https or to `www.`.
         """
-        _, has_cors = self._playout_at(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        has_cors = self._cors_paths is not None and self._cors_paths.match(path) is not None
         key = (has_cors, *map(environ.get, self.names))
         headers = self._headers.get(key)
         if headers is None:

@@ -27,7 +27,6 @@ from jay_sessions.signals import session_started
 
 from . import lane_sites
 from .conftest import EXAMPLE_TOKEN, PATH, PLAYOUT
-from .lane_requests import environ
 from .lane_sites import (
     GZIP,
     ORDINARY,
@@ -188,16 +187,6 @@ def test_hosts_that_clients_make_up_do_not_fill_the_memory(settings, lane, monke
     for number in range(50):
         lane(path=PATH, HTTP_X_API_KEY="KEY", HTTP_HOST=f"host-{number}.example")
     assert len(lane_site_of(lane)._headers) <= 10
-
-
-def test_paths_that_clients_make_up_do_not_fill_the_memory(lane):
-    for number in range(lane_site.MAX_KNOWN + 50):
-        lane_site_of(lane).playout_of(environ(path=f"/playouts/{number}/tracking/session"))
-    known = lane_site_of(lane)._playout_at.cache_info().currsize
-    assert known == lane_site.MAX_KNOWN
-    lane_site_of(lane)._playout_at.cache_clear()
-    assert lane(path=f"{PATH}{'/' * 5000}", HTTP_X_API_KEY="KEY")[0] == 404
-    assert lane_site_of(lane)._playout_at.cache_info().currsize == 0
 
 
 def lane_site_of(lane):
