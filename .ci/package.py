@@ -3,173 +3,132 @@
     python .ci/package.py
 
 The wheel is installed with what it requires and nothing else, the sdist with all its extras. Prints what
-is typed and what comes of it; ends with an error where anything is not as it should be.
+comes of it; ends with an error where anything is not as it should be.
 """
 
-import contextlib
-import http.client
-import json
-import os
 import re
-import shlex
-import socket
-import subprocess
 import sys
+import tarfile
 import tempfile
-import time
-import urllib.parse
-import urllib.request
 import venv
 import zipfile
-from collections.abc import Iterator
-from http.cookiejar import CookieJar
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ADD, ENDPOINTS = (
-    README.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Add it to your site", "The endpoints")
-)
-HEALTH = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.sites import servers
+from tests.sites.client import OverHttp
+from tests.sites.processes import NotRight, run
+from tests.sites.startproject import ROOT, append, new, python_blocks, section
+from tests.sites.visitor import Visitor
+
 PATH = "/playouts/netflix-de:s01e01/tracking/session"
 ADMIN = {"DJANGO_SUPERUSER_USERNAME": "admin", "DJANGO_SUPERUSER_PASSWORD": "not-a-secret"}
 
 
-def add(section: str, site: Path) -> None:
-    """Append the section's first two blocks of Python to the site's settings and URLs."""
-    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    for name, lines in zip(("settings.py", "urls.py"), blocks, strict=False):
-        print(lines.strip())
-        with (site / "mysite" / name).open("a") as file:
-            file.write(f"\n{lines}")
-
-
-def run(*words: str | Path, cwd: Path, **variables: str) -> str:
-    shown = shlex.join(Path(word).name if word is words[0] else str(word) for word in words)
-    print(f"$ {shown}", flush=True)
-    kept = {name: os.environ[name] for name in os.environ if name in ("PATH", "HOME") or name[:4] == "PIP_"}
-    done = subprocess.run(
-        words, cwd=cwd, env={**kept, **variables}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}\n{shown} failed.")
-    return done.stdout
-
-
 def need(holds: object, what: str) -> None:
     if not holds:
-        sys.exit(f"Not so: {what}")
+        raise NotRight(f"Not so: {what}")
     print(f"  {what}", flush=True)
 
 
 def environment(room: Path, *packages: str) -> Path:
     venv.create(room, with_pip=True)
     python = room / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages, cwd=room)
+    install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(python, *install, *packages, cwd=room, timeout=300).right()
     return python
 
 
 def build(room: Path) -> tuple[Path, Path]:
-    python = environment(room / "build", "build")
-    run(python, "-m", "build", "--outdir", room / "dist", ROOT, cwd=room)
+    python = environment(room / "build", "build", "twine")
+    run(python, "-m", "build", "--outdir", room / "dist", ROOT, cwd=room, timeout=300).right()
     (wheel,), (sdist,) = (room / "dist").glob("*.whl"), (room / "dist").glob("*.tar.gz")
-    names = zipfile.ZipFile(wheel).namelist()
-    need("jay_sessions/py.typed" in names, f"{wheel.name} is typed")
-    others = {name.split("/")[0] for name in names if ".dist-info" not in name} - {"jay_sessions"}
-    need(not others, "and has nothing but jay_sessions in it")
+    run(python, "-m", "twine", "check", "--strict", wheel, sdist, cwd=room).right()
+    compare(wheel, sdist)
     return wheel, sdist
 
 
-@contextlib.contextmanager
-def serving(python: Path, site: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    print(f"$ python manage.py runserver {port}")
-    command = [python, "manage.py", "runserver", "--noreload", str(port)]
-    with (site / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=site, stdout=log, stderr=log)
-        try:
-            for _ in range(300):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.1)
-            yield port
-        except BaseException:
-            print((site / "log").read_text())
-            raise
-        finally:
-            server.terminate()
-            server.wait(10)
+def compare(wheel: Path, sdist: Path) -> None:
+    """Both must hold what the repository has, and nothing else that lies around in a checkout."""
+    kept = set(run("git", "ls-files", cwd=ROOT).right().out.splitlines())
+    with tarfile.open(sdist) as archive:
+        there = {name.split("/", 1)[1] for name in archive.getnames()}
+    same(there - {"PKG-INFO"}, kept, f"{sdist.name} holds the repository")
+    names = zipfile.ZipFile(wheel).namelist()
+    app = {name for name in names if ".dist-info/" not in name}
+    same(app, {name for name in kept if name.startswith("jay_sessions/")}, f"{wheel.name} holds the app")
+    about = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}
+    same(about, {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}, "its licence and what it says of itself")
+    for part in ("py.typed", "templates/", "static/", "migrations/"):
+        need(any(name.startswith(f"jay_sessions/{part}") for name in names), f"{part} among it")
 
 
-def call(port: int, method: str, key: str, token: str = "") -> tuple[int, str | None, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"X-API-Key": key, **({"X-JAY-TRACKING": token} if token else {})}
-    connection.request(method, PATH, headers=headers)
-    answer = connection.getresponse()
-    return answer.status, answer.headers["X-JAY-TRACKING"], answer.read()
+def same(found: set[str], wanted: set[str], what: str) -> None:
+    for name in sorted(found ^ wanted):
+        print(f"  {name} is {'not wanted' if name in found else 'missing'}")
+    need(found == wanted, what)
 
 
-def use(port: int, key: str) -> None:
-    status, token, body = call(port, "POST", key)
-    print(f"  POST {PATH}: {status} {body.decode()}")
-    need(status == 200 and token, "a session is started")
-    need(call(port, "GET", key, token or "")[0] == 200, "read")
-    need(call(port, "DELETE", key, token or "")[0] == 200, "ended")
-    need(call(port, "GET", key, token or "")[0] == 400, "and no session after that")
-    cookies = CookieJar()
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-    at = f"http://127.0.0.1:{port}"
-    browser.open(f"{at}/admin/login/").read()
-    form = {
-        "username": ADMIN["DJANGO_SUPERUSER_USERNAME"],
-        "password": ADMIN["DJANGO_SUPERUSER_PASSWORD"],
-        "csrfmiddlewaretoken": next(cookie.value for cookie in cookies if cookie.name == "csrftoken"),
-        "next": "/admin/jay_sessions/trackingsession/",
-    }
-    page = browser.open(f"{at}/admin/login/", urllib.parse.urlencode(form).encode()).read().decode()
-    need(json.loads(body)["data"]["sessionId"] in page, "the admin lists it")
-    dashboard = browser.open(f"{at}/admin/jay_sessions/trackingsession/dashboard/").read().decode()
+def use(site: OverHttp, key: str) -> None:
+    sent = [("Host", "127.0.0.1"), ("X-API-Key", key)]
+    started = site.request("POST", PATH, sent)
+    print(f"  POST {PATH}: {started.status} {started.text}")
+    sent.append(("X-JAY-TRACKING", started.get("X-JAY-TRACKING")))
+    need(started.status == 200 and sent[-1][1], "a session is started")
+    need(site.request("GET", PATH, sent).status == 200, "read")
+    need(site.request("DELETE", PATH, sent).status == 200, "ended")
+    need(site.request("GET", PATH, sent).status == 400, "and no session after that")
+    operator = Visitor(site)
+    operator.go("/admin/jay_sessions/trackingsession/")
+    login = operator.page.form_with("password")
+    need(login, "the admin asks who comes")
+    operator.send(
+        login, username=ADMIN["DJANGO_SUPERUSER_USERNAME"], password=ADMIN["DJANGO_SUPERUSER_PASSWORD"]
+    )
+    need(started.json()["data"]["sessionId"] in operator.answer.text, "the admin lists it")
+    dashboard = operator.go("/admin/jay_sessions/trackingsession/dashboard/").text
     style = re.search(r'href="(/static/jay_sessions/dashboard[^"]*\.css)"', dashboard)
-    need(style and browser.open(at + style[1]).status == 200, "and the dashboard has its styles")
+    need(style and operator.go(style[1]), "and the dashboard has its styles")
 
 
 def try_out(room: Path, package: Path, extras: str = "") -> None:
     print(f"\n== {package.name}{extras}, in an empty site")
     python = environment(room / "venv", f"{package}{extras}")
-    site = room / "site"
-    site.mkdir()
-    run(python, "-m", "django", "startproject", "mysite", ".", cwd=site)
-    add(ADD, site)
+    site = OverHttp(python, room / "site")
+    project = new(python, site.site)
     for extra in ("psycopg", "drf_spectacular", "health_check"):
-        found = run(python, "-c", f"import importlib.util as u; print(u.find_spec({extra!r}))", cwd=site)
-        need((found.strip() != "None") == bool(extras), f"{extra} is {'' if extras else 'not '}there")
-    run(python, "manage.py", "migrate", cwd=site)
-    run(python, "manage.py", "check", cwd=site)
-    key = run(python, "manage.py", "jay_create_api_key", "my player", cwd=site).strip()
-    run(python, "manage.py", "createsuperuser", "--noinput", "--email", "a@example.com", cwd=site, **ADMIN)
-    with serving(python, site) as port:
-        use(port, key)
+        found = run(python, "-c", f"import importlib.util as u; print(u.find_spec({extra!r}))", cwd=room)
+        need(
+            (found.right().out.strip() != "None") == bool(extras),
+            f"{extra} is {'' if extras else 'not '}there",
+        )
+    site.manage("migrate").right()
+    site.manage("check").right()
+    key = site.manage("jay_create_api_key", "my player").right().out.strip()
+    site.manage("createsuperuser", "--noinput", "--email", "a@example.com", **ADMIN).right()
+    with servers.serving("runserver", python.parent, site.site, room / "log") as port:
+        use(OverHttp(python, site.site, port), key)
     if extras:
-        show(python, site)
+        show(site, project, room / "log")
 
 
-def show(python: Path, site: Path) -> None:
-    add(ENDPOINTS, site)
-    add(HEALTH, site)
-    document = site / "schema.yml"
-    run(python, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", document, cwd=site)
+def show(site: OverHttp, project: Path, log: Path) -> None:
+    docs = ROOT / "docs"
+    for page, title in ((docs / "api.md", "OpenAPI"), (docs / "operations.md", "Is it well?")):
+        for name, lines in zip(("settings.py", "urls.py"), python_blocks(section(page, title)), strict=False):
+            append(project / name, lines)
+    document = site.site / "schema.yml"
+    site.manage("spectacular", "--validate", "--fail-on-warn", "--file", str(document)).right()
     need("/playouts/{playout_id}/tracking/session:" in document.read_text(), "OpenAPI has the endpoints")
-    with serving(python, site) as port:
-        at = f"http://127.0.0.1:{port}"
-        page = urllib.request.urlopen(f"{at}/schema/swagger-ui/").read().decode()
-        files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    with servers.serving("runserver", site.python.parent, site.site, log) as port:
+        reader = Visitor(OverHttp(site.python, site.site, port))
+        files = re.findall(r'(?:src|href)="([^"]+)"', reader.go("/schema/swagger-ui/").text)
         for file in files:
-            need(urllib.request.urlopen(at + file).status == 200, f"Swagger UI has {file}")
+            need(file.startswith("/") and reader.go(file), f"Swagger UI has {file}")
         need(len(files) == 4, "and nothing from elsewhere")
-        for path in ("health/ready/", "health/"):
-            need(urllib.request.urlopen(f"{at}/{path}").status == 200, f"/{path} says that all is well")
+        for path in ("/health/ready/", "/health/"):
+            need(reader.go(path), f"{path} says that all is well")
 
 
 def main() -> None:
@@ -182,4 +141,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotRight as error:
+        sys.exit(str(error))

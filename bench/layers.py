@@ -44,7 +44,7 @@ LAYERS = {
     "psycopg_binary": "psycopg",
     "jay_sessions": "ours: core",
     "jay_sessions.api": "ours: API",
-    "jay_sessions.lane": "ours: lane",
+    "jay_sessions.lane.wsgi": "ours: lane",
 }
 ELSEWHERE = "elsewhere"
 
@@ -90,9 +90,9 @@ def spent(call: Callable[[], object], count: int) -> Spent:
     return Spent(layers, max(0.0, clock - processor) / count * 1e6)
 
 
-def request(application: Application, method: str, key: str, query: str = "", cookie: str = "") -> str:
-    """Send one request as a web server would; returns the token. RuntimeError: it is not answered by 200."""
-    environ = {
+def environ_of(method: str, key: str, query: str = "", cookie: str = "") -> dict[str, Any]:
+    """Return the environ of a request as a web server would have it."""
+    environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": PATH,
@@ -114,7 +114,13 @@ def request(application: Application, method: str, key: str, query: str = "", co
     }
     if cookie:
         environ["HTTP_COOKIE"] = cookie
+    return environ
+
+
+def request(application: Application, method: str, key: str, query: str = "", cookie: str = "") -> str:
+    """Send one request as a web server would; returns the token. RuntimeError: it is not answered by 200."""
     answered: list[Any] = []
+    environ = environ_of(method, key, query, cookie)
     body = application(environ, lambda status, headers, *_: answered.extend((status, headers)))
     try:
         content = b"".join(body)
@@ -141,6 +147,7 @@ def applications() -> Iterator[tuple[str, Application]]:
 def measured(count: int) -> dict[str, Spent]:
     """Return what is spent, by what is asked for."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.tracking.settings")
+    os.environ.setdefault("SECRET_KEY", "bench")
     import django
 
     django.setup()

@@ -20,6 +20,7 @@ from .layers import COOKIE, WARM, database, request
 ROUNDS = 5
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "project.settings",
+    "SECRET_KEY": "bench",
     "JAY_RECORDER": "group",
     "JAY_END_PROPAGATION": "60",
     "JAY_SESSION_LIFETIME": "2592000",

@@ -2,12 +2,13 @@
 
     python docs/generate.py
 
-`tests/test_reference.py` holds that they are what this would write.
+Two of them begin with a text from the folder `parts`. `tests/docs/test_reference.py` holds that all of
+them are what this would write.
 """
 
 import argparse
 import ast
-import dataclasses
+import enum
 import inspect
 import os
 import re
@@ -18,84 +19,92 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 NOTE = "<!-- Made by docs/generate.py of the code: change it there. -->\n"
-
-REQUIRED = {"TENANT", "BASE_URL", "ACCESS_KEY", "SECRET_KEY"}
-DEFAULTS: dict[str, Any] = {"USER_ID_STORAGE": "plain", "USER_ID_KEYS": None, "ZEPHR": {}}
-"""Of the names that are no field of `conf.Settings` as they stand."""
+NOTE_ON_PARTS = "<!-- Made by docs/generate.py of docs/parts/{} and the code: change it there. -->\n"
 
 
 def settings() -> str:
     from jay_sessions import conf
-    from jay_sessions.setting_names import NAMES, ZEPHR_NAMES
 
     lines = [
         "# Settings",
         "",
-        NOTE,
-        "All names are optional. `python manage.py check` names every mistake by the id that is below,",
-        "with a line to write instead; a name that is none is `jay_sessions.E019`.",
-        "",
+        *_begin("settings.md"),
         "## In `JAY_SESSIONS`",
         "",
-        *_names(NAMES, conf.Settings),
+        *_names(conf.Settings),
         "## In `ZEPHR`",
         "",
-        *_names(ZEPHR_NAMES, conf.ZephrSettings),
+        *_names(conf.ZephrSettings),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _names(names: dict[str, Any], fields: type) -> Iterator[str]:
-    from jay_sessions.checks import example
+def _begin(page: str) -> tuple[str, str]:
+    return NOTE_ON_PARTS.format(page), (HERE / "parts" / page).read_text(encoding="utf-8")
 
-    for name, row in names.items():
+
+def _names(settings: type) -> Iterator[str]:
+    from jay_sessions.checks.settings import example
+    from jay_sessions.conf.declaration import REQUIRED, declared
+
+    for name, setting in declared(settings).items():
         number, line = example(name) or ("", "")
         yield f"### `{name}`"
         yield ""
-        yield row.meaning
+        yield setting.meaning
         yield ""
-        if name not in REQUIRED:
-            yield f"- Default: `{_default(name, fields)}`"
+        if setting.default is not REQUIRED:
+            yield f"- Default: `{_written(setting.default)}`"
         yield f"- For example: `{line}`"
         yield f"- Check: `jay_sessions.{number}`"
+        yield from _variables(settings, name)
         yield ""
 
 
-def _default(name: str, fields: Any) -> str:
-    if name in DEFAULTS:
-        return repr(DEFAULTS[name])
-    (field,) = (field for field in dataclasses.fields(fields) if field.name == name.lower())
-    made: Any = field.default_factory
-    return repr(field.default if made is dataclasses.MISSING else made())
+def _variables(settings: type, name: str) -> Iterator[str]:
+    from project.environment import variables
+
+    found = [variable for variable in variables(settings) if variable.setting == name]
+    if found:
+        names = ", ".join(f"`{variable.name}`" for variable in found)
+        form = found[0].form
+        yield f"- Example site: {names}{f' ({form})' if form else ''}"
+
+
+def _written(default: Any) -> str:
+    return repr(default.value if isinstance(default, enum.Enum) else default)
 
 
 def checks() -> str:
     from django.core.checks.registry import registry
 
-    from jay_sessions import site_checks
-    from jay_sessions.checks import UNKNOWN_NAME, WHOLE_SETTING
-    from jay_sessions.setting_names import NAMES, ZEPHR_NAMES
+    from jay_sessions import checks as all_checks
+    from jay_sessions.checks.settings import UNKNOWN_NAME, WHOLE_SETTING
+    from jay_sessions.conf import Settings, ZephrSettings, declared
 
     rows = {WHOLE_SETTING: ("Refuse a `JAY_SESSIONS` that is no dict.", False)}
     rows[UNKNOWN_NAME] = ("Refuse a name in `JAY_SESSIONS` that the app does not know.", False)
-    for name, row in NAMES.items():
-        rows[row.check] = (f"Refuse a wrong [`{name}`](settings.md#{name.lower()}).", False)
-    for name, row in ZEPHR_NAMES.items():
-        rows[row.check] = (f"Refuse a wrong [`{name}`](settings.md#in-zephr) in `ZEPHR`.", False)
+    for name, setting in declared(Settings).items():
+        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#{name.lower()}).", False)
+    for name, setting in declared(ZephrSettings).items():
+        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#in-zephr) in `ZEPHR`.", False)
+    modules = {f"{all_checks.__name__}.{name}" for name in all_checks.__all__} - {
+        "jay_sessions.checks.settings"
+    }
     for check in registry.get_checks(include_deployment_checks=True):
-        if check.__module__ == site_checks.__name__:
+        if check.__module__ in modules:
             number, meaning = _of_function(check)
             rows[number] = (meaning, check in registry.deployment_checks)
     lines = [
         "# System checks",
         "",
         NOTE,
-        "Django runs them before `runserver`, `migrate` and others, and with `python manage.py check`;",
-        "those for production with `python manage.py check --deploy`. Each comes with the line to write",
-        "instead. E is an error, with which nothing starts, W a warning, which `SILENCED_SYSTEM_CHECKS`",
-        "silences by its id.",
+        "Django runs these checks before `runserver`, `migrate` and other commands, and with",
+        "`python manage.py check`. It runs those for production only with `python manage.py check --deploy`.",
+        "Each message has the line to write instead. E is an error: the command does not start. W is a",
+        "warning: `SILENCED_SYSTEM_CHECKS` silences it by its id.",
         "",
-        "| id | what it is there for | run by |",
+        "| id | purpose | run by |",
         "| --- | --- | --- |",
     ]
     for number, (meaning, deploy) in sorted(rows.items()):
@@ -108,11 +117,19 @@ def _of_function(check: Any) -> tuple[str, str]:
     return number, inspect.cleandoc(check.__doc__).split("\n\n")[0].replace("\n", " ")
 
 
+ALL_COMMANDS = [
+    "Each command prints its result to standard output, and its progress to standard error. With",
+    "`--verbosity 0` it prints nothing but a key or an export. If a command fails, it prints one line with",
+    "the reason to standard error, and its exit code is 1. The exit code is 2 for wrong arguments, and 130",
+    "after Ctrl-C. `--traceback` shows where a failure comes from.",
+]
+
+
 def commands() -> str:
     from django.core.management import BaseCommand, get_commands, load_command_class
 
     usual = {action.dest for action in BaseCommand().create_parser("", "")._actions}
-    lines = ["# Commands", "", NOTE]
+    lines = ["# Commands", "", NOTE, *ALL_COMMANDS, ""]
     for name, app in sorted(get_commands().items()):
         if app != "jay_sessions":
             continue
@@ -136,25 +153,33 @@ def _usage(action: argparse.Action) -> str:
 
 PUBLIC = {
     "sessions": ["start", "read", "end", "astart", "aread", "aend", "Started"],
-    "tokens": ["Token"],
+    "core.tokens": ["Token"],
     "middleware": ["TrackingSessionMiddleware", "RequestSession"],
     "signals": [],
-    "statistics": ["total", "by_day", "by_week", "top", "rolled_up_until", "Subject", "Measures"],
-    "timeline": ["over_time", "Bucket"],
-    "retention": ["sessions_of_user", "erase_user", "purge_limit", "purge"],
-    "zephr.gateway": ["get_session", "look_up", "Answer", "Source"],
+    "analytics.statistics": [
+        "total",
+        "by_day",
+        "by_week",
+        "breakdown",
+        "rolled_up_until",
+        "Filters",
+        "Metrics",
+    ],
+    "analytics.timeseries": ["timeseries", "Bucket"],
+    "retention": ["sessions_of_user", "erase_user", "erase_noted", "purge_limit", "purge"],
+    "zephr.gateway": ["get_session", "look_up", "aget_session", "alook_up", "LookupResult", "Source"],
     "zephr.client": ["ZephrClient"],
     "zephr.retries": ["Attempt"],
     "zephr.session": ["ZephrSession", "DeviceSession", "AccessModel", "Entitlement", "State"],
-    "lane": ["FastLane"],
-    "async_lane": ["AsyncFastLane"],
+    "lane.wsgi": ["FastLane"],
+    "lane.asgi": ["AsyncFastLane"],
     "health": ["SessionStore", "Zephr"],
 }
-"""What a site's own code may use, by module; `exceptions` is told whole."""
+"""The names that a site's own code may use, by module; the page has all of `exceptions`."""
 
 
 def python() -> str:
-    lines = ["# Python", "", NOTE, "What a site's own code may use. Times are aware datetimes.", ""]
+    lines = ["# Python", "", *_begin("python.md")]
     for name, members in PUBLIC.items():
         path = HERE.parent / "jay_sessions" / f"{name.replace('.', '/')}.py"
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -162,7 +187,8 @@ def python() -> str:
         there = {node.name: node for node in tree.body if isinstance(node, DEFINITIONS)}
         for member in members:
             lines += _member(there[member])
-    lines += ["## `jay_sessions.exceptions`", "", "Indented below what it is a kind of; with its code.", ""]
+    meaning = "Each exception stands below its base class, with its code in brackets."
+    lines += ["## `jay_sessions.exceptions`", "", meaning, ""]
     return "\n".join([*lines, *_exceptions()]) + "\n"
 
 
@@ -219,6 +245,7 @@ PAGES = {"python.md": python, "settings.md": settings, "checks.md": checks, "com
 def main() -> None:
     sys.path.insert(0, str(HERE.parent))
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    os.environ.setdefault("SECRET_KEY", "of nothing that is served")
     import django
 
     django.setup()

@@ -2,7 +2,7 @@
 
     python docs/screenshots.py
 
-Needs the requirements of the tests, Chromium and its driver.
+Needs `requirements-test.txt`, Chromium and its driver.
 """
 
 import base64
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 LIST = "/admin/jay_sessions/trackingsession/"
 PICTURES = {
-    "dashboard": (f"{LIST}dashboard/", "light", 1700),
+    "dashboard": (f"{LIST}dashboard/", "light", 900),
     "dashboard-dark": (f"{LIST}dashboard/", "dark", 1700),
     "sessions": (f"{LIST}?provider_name=netflix", "light", 900),
     "player": ("/player/", "light", 1000),

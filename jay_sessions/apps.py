@@ -1,5 +1,5 @@
 from django.apps import AppConfig, apps
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,10 +9,14 @@ class JaySessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, cores, site_checks  # noqa: F401 (they register themselves; the settings are ready)
+        # The checks register themselves; the settings are ready.
+        from . import checks, pinning  # noqa: F401
         from .api.request import before_request
+        from .database import leases, suspects
 
         request_started.connect(before_request, dispatch_uid="jay_sessions.before_request")
-        request_started.connect(cores.settle, dispatch_uid="jay_sessions.settle")
+        request_started.connect(suspects.close_doubted, dispatch_uid="jay_sessions.close_doubted")
+        request_finished.connect(leases.close_of_thread, dispatch_uid="jay_sessions.close_of_thread")
+        request_started.connect(pinning.settle, dispatch_uid="jay_sessions.settle")
         if apps.is_installed("drf_spectacular"):
-            from .api import schema  # noqa: F401 (its extensions register themselves)
+            from .api.schema import extensions  # noqa: F401 (its extensions register themselves)

@@ -1,7 +1,7 @@
 """Checks for django-health-check: whether sessions can be stored, and whether Zephr answers us.
 
-Beside its own `Database` and `Cache`; with the extra `[health]`. What they raise names a code and no
-more, as anybody may read it; the log has the rest.
+They need the extra `[health]`, and complement that library's `Database` and `Cache`. Their exceptions contain
+only a code, because anybody may read them; the details are in the log.
 """
 
 import dataclasses
@@ -10,84 +10,117 @@ import logging
 import threading
 import time
 
+from django.conf import settings
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
-from . import conf, store
+from . import conf
+from .database import attempts, commits, errors, tables
 from .exceptions import ZephrError
 from .models import TrackingSession
-from .zephr import ping
+from .store import recorders
+from .zephr import advice, ping
 
 logger = logging.getLogger("jay_sessions")
 
 
 @dataclasses.dataclass
 class SessionStore(HealthCheck):
-    """The database that sessions are written to answers, has their table as it must be, and takes writes."""
+    """The sessions' database answers, has the right tables, accepts writes and does not lose them."""
 
     def run(self) -> None:
-        """Raises ServiceUnavailable. Reads one row at the most, and writes none."""
+        """Raises ServiceUnavailable. Reads at most one row of each table, and writes nothing."""
         connection = connections[router.db_for_write(TrackingSession)]
         try:
-            with connection.temporary_connection():
-                # The newest: at the old end a purge leaves much behind that would be walked over.
-                TrackingSession.objects.using(connection.alias).order_by("-session_id").first()
-                takes_writes = not store.is_read_only(connection)
+            takes_writes, faults = self._state(connection)
         except DatabaseError as error:
+            if errors.is_not_migrated(error):
+                said, run = errors.reason(error), errors.migrate()
+                logger.error("The database lacks something: %s. Run: %s", said, run)  # noqa: TRY400 (one line each)
+                raise ServiceUnavailable("STORE_NOT_MIGRATED") from None
             logger.error("Sessions cannot be stored: %s", str(error).strip())  # noqa: TRY400 (one line each)
             raise ServiceUnavailable("STORE_UNAVAILABLE") from None
         if not takes_writes:
             raise ServiceUnavailable("STORE_READ_ONLY")
+        if recorders.is_stuck():
+            logger.error("The recorder has been at one write for too long.")
+            raise ServiceUnavailable("STORE_STUCK")
+        if faults:
+            logger.error("Acknowledged sessions may be lost: %s", "; ".join(map(_said, faults)))
+            raise ServiceUnavailable("STORE_NOT_DURABLE")
+
+    def _state(self, connection: BaseDatabaseWrapper) -> tuple[bool, list[commits.Fault]]:
+        was_open = connection.connection is not None
+
+        def use(again: bool) -> tuple[bool, list[commits.Fault]]:
+            tables.look_at(connection.alias)
+            faults = [fault for fault in commits.faults(connection) if not _is_silenced(fault)]
+            return not errors.refuses_writes(connection), faults
+
+        try:
+            return attempts.attempt(connection, use)
+        finally:
+            if not was_open:
+                connection.close()
+
+
+def _is_silenced(fault: commits.Fault) -> bool:
+    return fault.check in settings.SILENCED_SYSTEM_CHECKS
+
+
+def _said(fault: commits.Fault) -> str:
+    return f"{fault.name} is off ({fault.remedy})"
 
 
 @dataclasses.dataclass
 class Zephr(HealthCheck):
-    """Zephr's Admin API is reachable, takes our key pair and shares our time.
+    """Zephr's Admin API is reachable, accepts our key pair, and its clock agrees with ours.
 
-    Each process asks Zephr once a minute at the most, with two requests; in between it says what it
-    found then. Nothing is asked, and all is well, where the site has no `ZEPHR`.
+    Each process asks Zephr at most once a minute, with two requests; in between it repeats the last
+    result. Without a `ZEPHR` setting the check passes and asks nothing.
     """
 
-    # As long as `jay_ping_zephr` may take: both calls with their whole time.
+    # The longest time that `jay_ping_zephr` can take: two calls that each use all their time.
     timeout = datetime.timedelta(minutes=1)
 
     def run(self) -> None:
-        """Raises ServiceUnavailable with the API's code for what is wrong, such as ZEPHR_TIMEOUT."""
+        """Raises ServiceUnavailable with the API's code for the problem, such as ZEPHR_TIMEOUT."""
         zephr = conf.get().zephr
         if zephr is not None and (code := _last.code(zephr)):
             raise ServiceUnavailable(code)
 
 
 KEPT = 60.0
-"""Seconds for which what Zephr answered is taken for how it is."""
+"""Seconds for which Zephr's last answer is used again."""
 
 
-class _LastAnswer:
-    """What this process has found out of Zephr; one thread asks, meanwhile others take the answer before."""
+class _LastProbe:
+    """The last result of this process. While one thread asks Zephr, the others use the previous result."""
 
     def __init__(self) -> None:
         self._asking = threading.Lock()
-        self._found: tuple[conf.ZephrSettings, float, str] | None = None
+        self._last: tuple[conf.ZephrSettings, float, str] | None = None
 
     def code(self, zephr: conf.ZephrSettings) -> str:
-        """Return the code of what is wrong, "" for nothing. Raises ServiceWarning where nobody knows yet."""
-        found = self._found
-        if found is not None and found[0] != zephr:
-            found = None
-        if found is not None and time.monotonic() - found[1] < KEPT:
-            return found[2]
+        """Return the code of the problem, "" for none. Raises ServiceWarning before the first result."""
+        last = self._last
+        if last is not None and last[0] != zephr:
+            last = None
+        if last is not None and time.monotonic() - last[1] < KEPT:
+            return last[2]
         if self._asking.acquire(blocking=False):
             try:
                 code = _ask(zephr)
-                self._found = zephr, time.monotonic(), code
+                self._last = zephr, time.monotonic(), code
             finally:
                 self._asking.release()
             return code
-        if found is None:
+        if last is None:
             raise ServiceWarning("ZEPHR_NOT_KNOWN_YET")
-        return found[2]
+        return last[2]
 
 
 def _ask(zephr: conf.ZephrSettings) -> str:
@@ -95,9 +128,9 @@ def _ask(zephr: conf.ZephrSettings) -> str:
         for _ in ping.ping(zephr):
             pass
     except ZephrError as error:
-        logger.error("Zephr is not healthy: %s", ping.advice(error))  # noqa: TRY400 (one line each)
+        logger.error("Zephr is not healthy: %s", advice.in_words(error))  # noqa: TRY400 (one line each)
         return error.code
     return ""
 
 
-_last = _LastAnswer()
+_last = _LastProbe()

@@ -15,24 +15,25 @@ from django.http.response import HttpResponseBase
 from django.utils.asyncio import async_unsafe
 from django.utils.cache import patch_vary_headers
 
-from . import carriers, sessions
+from . import http, sessions
+from .core.secret_text import Secret
+from .core.tokens import Token
 from .exceptions import JaySessionsError
-from .tokens import Token
 
 logger = logging.getLogger("jay_sessions")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
-_CARRIERS = ("Cookie", carriers.HEADER)
+_CARRIERS = ("Cookie", http.HEADER)
 
 
 class RequestSession:
-    """What `GET` would say of a request's token; looked up at the first use, and only then.
+    """The tracking session of a request, as `GET` would report it. It is looked up at the first use.
 
-    False where the request carries no valid session; then every attribute is None. Whatever the client
-    sends, using it raises nothing; where the database is away there is no session, and the log says so.
-    In an async view, `await request.atracking_session()` comes first, else SynchronousOnlyOperation
-    is raised, as by Django's own database calls.
+    It is false if the request carries no valid session; then every attribute is None. No request makes
+    it raise. If the database is unavailable there is no session, and the log says so. In an async view,
+    call `await request.atracking_session()` first; otherwise SynchronousOnlyOperation is raised, as by
+    Django's own database calls.
     """
 
     def __init__(self, meta: Mapping[str, Any]) -> None:
@@ -40,7 +41,7 @@ class RequestSession:
 
     @functools.cached_property
     def token(self) -> Token | None:
-        """What the session says of itself."""
+        """The session's token, or None."""
         return _read(self._meta)
 
     def __bool__(self) -> bool:
@@ -48,36 +49,37 @@ class RequestSession:
 
     @property
     def session_id(self) -> str | None:
-        """The id, as `POST` answered it."""
+        """The session's id, as in the answer to `POST`."""
         return None if self.token is None else self.token.session_id
 
     @property
     def start_time(self) -> datetime.datetime | None:
-        """When it started: aware, in UTC."""
+        """The time at which the session started: aware, in UTC."""
         return None if self.token is None else self.token.start_time
 
     @property
     def source(self) -> str | None:
-        """Who issued it."""
+        """The API that issued it (setting `SOURCE`)."""
         return None if self.token is None else self.token.source
 
     @property
-    def user_id(self) -> str | None:
-        """Whom it was started for; None where that was not said."""
-        return None if self.token is None else self.token.user_id
+    def user_id(self) -> Secret | None:
+        """The user's id, as a `str` with a masked `repr`; None if the session has no user."""
+        user_id = None if self.token is None else self.token.user_id
+        return None if user_id is None else Secret(user_id)
 
     @property
     def provider_name(self) -> str | None:
-        """The provider of the playout that it was started on; None where that names none."""
+        """The content provider of the session's playout; None if the playout names no provider."""
         return None if self.token is None else self.token.provider_name
 
     async def aload(self) -> "RequestSession":
-        """Look it up, and return itself."""
+        """Look the session up, and return this object."""
         await sync_to_async(lambda: self.token)()
         return self
 
     def vary(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Tell caches what the answer hangs on, if anybody has used the session for it."""
+        """Add `Vary` for caches to the response, if the session was used. Return the response."""
         if "token" in self.__dict__:
             patch_vary_headers(response, _CARRIERS)
         return response
@@ -86,11 +88,11 @@ class RequestSession:
 @async_unsafe("In an async view, write: await request.atracking_session()")
 def _read(meta: Mapping[str, Any]) -> Token | None:
     try:
-        return sessions.read(carriers.received(meta))
+        return sessions.read(http.received(meta))
     except JaySessionsError:
         return None
     except Exception:
-        # The page that asks has more to show than this.
+        # The site's page must not fail because of this.
         logger.exception("The tracking session of a request could not be read.")
         return None
 

@@ -1,4 +1,4 @@
-"""What is removed: sessions once `RETENTION` is over, and from sessions who their user is."""
+"""Purges sessions older than `RETENTION`, and anonymizes a user's sessions."""
 
 import datetime
 import time
@@ -6,43 +6,47 @@ from collections.abc import Iterable, Iterator
 
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
-from . import conf, site_days, statistics
+from . import conf
+from .analytics import site_days, statistics
+from .core.identifiers import clean_user_id
+from .core.uuid7 import moment_of
+from .database import clock, keyset
+from .database.errors import translating_errors
 from .exceptions import InvalidUserId
-from .identifiers import clean_user_id
-from .models import LinkedZephrSession, TrackingSession
-from .querysets import TrackingSessionQuerySet
-from .store import available
+from .models import LinkedZephrSession, TrackingSession, TrackingSessionQuerySet, erased_users
 
 BATCH = 1000
-"""Rows that one transaction removes or changes."""
+"""The most rows that one transaction deletes or changes."""
 
 _ONE_DAY = datetime.timedelta(days=1)
 
 
 def purge_limit() -> datetime.datetime | None:
-    """Return the time before which sessions are to go by now; None for no time at all.
+    """Return the aware time before which sessions are purged; None if no session is to be purged.
 
-    That is `RETENTION` ago; but the numbers of a day stay only if it was counted to its end
-    (`rollups.run`), and those of the day before may still be needed for it. Raises StoreUnavailable.
+    It is `RETENTION` plus `clock.MARGIN` ago, by the database's clock. It is earlier if days are not counted
+    yet: a day's sessions stay until it is counted to its end (`rollups.run`), and so do those of the day
+    before it, which its count may still need. Raises StoreUnavailable.
     """
     retention, counted = conf.get().retention, statistics.rolled_up_until()
     if retention is None or counted is None:
         return None
-    return min(timezone.now() - retention, site_days.start_of(site_days.day_of(counted) - _ONE_DAY))
+    # Without the margin, a host with a slow clock takes an ended session for valid once its row is gone.
+    oldest = clock.now(router.db_for_write(TrackingSession)) - retention - clock.MARGIN
+    return min(oldest, site_days.start_of(site_days.day_of(counted) - _ONE_DAY))
 
 
 def sessions_to_purge(limit: datetime.datetime) -> TrackingSessionQuerySet:
-    """Return the sessions that started before `limit`."""
+    """Return the sessions that started before `limit`, an aware time."""
     return TrackingSession.objects.primary().started_before(limit)
 
 
 def purge(limit: datetime.datetime) -> Iterator[int]:
-    """Delete the sessions that started before `limit`, oldest first; gives how many, batch by batch.
+    """Delete the sessions that started before `limit`, oldest first. Yields the number deleted per batch.
 
-    What was fetched of Zephr sessions goes with the last session that is linked to them. Each batch is
-    a transaction, and after it comes a pause of its length, for others who write. Raises
+    A linked Zephr session is deleted with the last session that is linked to it. Each batch is one
+    transaction; after it comes a pause of the same length, so that other writers get their turn. Raises
     StoreUnavailable.
     """
     yield from _unhurried(sessions_to_purge(limit).order_by("session_id").delete_in_batches(BATCH))
@@ -51,21 +55,48 @@ def purge(limit: datetime.datetime) -> Iterator[int]:
 
 
 def sessions_of_user(user_id: str) -> TrackingSessionQuerySet:
-    """Return the user's sessions, in whatever form they have the user id. Raises InvalidUserId."""
+    """Return the user's sessions, whether they store the id as it is or hashed. Raises InvalidUserId."""
+    return TrackingSession.objects.primary().of_user(_cleaned(user_id))
+
+
+def _cleaned(user_id: str) -> str:
     cleaned = clean_user_id(user_id)
     if cleaned is None:
         raise InvalidUserId("string_too_short", "String should have at least 1 character.")
-    return TrackingSession.objects.primary().of_user(cleaned)
+    return cleaned
 
 
 def erase_user(user_id: str) -> Iterator[int]:
-    """Take the user id and the link to Zephr off the user's sessions; gives how many, batch by batch.
+    """Remove the user id and the link to Zephr from the user's sessions. Yields the number changed per batch.
 
-    The sessions stay as nobody's: so none that was ended is valid again, and the numbers are what they
-    were. What was fetched of the user's Zephr sessions is deleted, and links to them are taken off sessions
-    without a user id, too. Raises InvalidUserId, StoreUnavailable.
+    The sessions stay, without a user: so an ended session does not become valid again, and statistics do
+    not change. The stored data of the user's Zephr sessions is deleted; other sessions without a user id
+    lose their links to it, too. A keyed hash of the user id is stored, so that an import of old sessions
+    leaves the user out. Raises InvalidUserId, StoreUnavailable.
     """
-    yield from _unhurried(_erase(sessions_of_user(user_id)))
+    yield from _unhurried(_erase(_cleaned(user_id)))
+
+
+def noted_sessions() -> TrackingSessionQuerySet:
+    """Return the sessions that `erase_noted` searches for erased users."""
+    latest, rows = erased_users.latest(), TrackingSession.objects.primary().filter(user_id__isnull=False)
+    return rows.none() if latest is None else rows.started_before(latest)
+
+
+def erase_noted() -> Iterator[tuple[int, int]]:
+    """Erase all noted users again, from sessions that started before the user was erased.
+
+    Use it after a backup is restored. Yields for each batch the number of sessions examined, and how many
+    of them had such a user. Raises StoreUnavailable.
+    """
+    rows = noted_sessions().order_by("session_id").values_list("session_id", "user_id")
+    with translating_errors():
+        for batch in keyset.batches(rows, "session_id", BATCH):
+            with transaction.atomic(rows.db):
+                erased_at = erased_users.times({str(user_id) for _, user_id in batch})
+                ids = [pk for pk, user in batch if user in erased_at and moment_of(pk) < erased_at[user]]
+                erased = _erase_batch(TrackingSession.objects.using(rows.db).filter(pk__in=ids)) if ids else 0
+            yield len(batch), erased
 
 
 def _unhurried(batches: Iterable[int]) -> Iterator[int]:
@@ -79,32 +110,33 @@ def _unhurried(batches: Iterable[int]) -> Iterator[int]:
 
 def _purge_zephr_sessions(limit: datetime.datetime) -> Iterator[int]:
     rows = _unlinked().filter(claimed_at__lt=limit).order_by("pk").values_list("pk", flat=True)
-    last = ""
-    while True:
-        with available():
-            ids = list(rows.filter(pk__gt=last)[:BATCH])
-            if not ids:
-                return
+    with translating_errors():
+        for ids in keyset.batches(rows, "pk", BATCH):
             count, _ = _unlinked().filter(pk__in=ids).delete()
-        yield count
-        last = ids[-1]
+            yield count
 
 
-def _erase(rows: TrackingSessionQuerySet) -> Iterator[int]:
-    alias = router.db_for_write(TrackingSession)
+def _erase(user_id: str) -> Iterator[int]:
+    rows = sessions_of_user(user_id)
     while True:
-        with available(), transaction.atomic(alias):
-            found = rows.order_by().values_list("session_id", "zephr_session_id")[:BATCH]
-            zephr_ids = dict(found)
-            count = _make_nobodys(rows.filter(session_id__in=list(zephr_ids)))
-            linked = {zephr_id for zephr_id in zephr_ids.values() if zephr_id is not None}
-            if linked:
-                others = TrackingSession.objects.using(alias).filter(zephr_session_id__in=linked)
-                _make_nobodys(others.filter(user_id__isnull=True))
-                _unlinked().filter(pk__in=linked).delete()
-        if not zephr_ids:
+        with translating_errors(), transaction.atomic(rows.db):
+            # With each batch, so that the noted time covers sessions that start until the last one.
+            erased_users.note(user_id)
+            count = _erase_batch(rows)
+        if not count:
             return
         yield count
+
+
+def _erase_batch(rows: TrackingSessionQuerySet) -> int:
+    zephr_ids = dict(rows.order_by().values_list("session_id", "zephr_session_id")[:BATCH])
+    count = _make_nobodys(rows.filter(session_id__in=list(zephr_ids)))
+    linked = {zephr_id for zephr_id in zephr_ids.values() if zephr_id is not None}
+    if linked:
+        others = TrackingSession.objects.using(rows.db).filter(zephr_session_id__in=linked)
+        _make_nobodys(others.filter(user_id__isnull=True))
+        _unlinked().filter(pk__in=linked).delete()
+    return count
 
 
 def _make_nobodys(rows: TrackingSessionQuerySet) -> int:

@@ -1,46 +1,48 @@
-"""Start, read and end a tracking session: the only way to do any of it."""
+"""Start, read and end a tracking session. All code that does so uses this module."""
 
 import dataclasses
 import datetime
+import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.dispatch import Signal
 
-from . import changed_days, conf, ended, providers, recorders, tokens
+from . import conf
+from .analytics import changed_days
+from .core import tokens
+from .core.identifiers import clean_playout_id, clean_user_id, clean_zephr_session_id
+from .core.secret_text import Secret
+from .core.steps import Step, Steps, run
+from .core.tokens import Token
+from .core.uuid7 import RANDOM_BITS, uuid7_text
+from .database.errors import let_go_when_idle, tried_again
+from .database.queries import ask
 from .exceptions import InvalidToken, InvalidUserId, NoSession
-from .identifiers import check_text, clean_playout_id, clean_user_id, clean_zephr_session_id
 from .models import ApiKey, TrackingSession
 from .signals import session_ended, session_started
-from .statements import Row
-from .store import available
-from .tokens import Token
-from .uuid7 import RandomBits, uuid7_text
-
-_random_bits = RandomBits()
+from .store import ended, recorders
+from .store.statements import Row
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """A new session: `token` is what it says of itself, `encoded` the same as it travels."""
+    """A new session: `token` has its data, `encoded` is the same token as text for cookie and header."""
 
     token: Token
-    encoded: str = dataclasses.field(repr=False)
+    encoded: Secret
 
 
-def provider_name(playout_id: str) -> str | None:
-    """Return the name of the playout's provider by the site's settings, or None."""
-    settings = conf.get()
-    name = providers.provider_name(playout_id, settings.provider_names, settings.provider_resolver)
-    return check_text(name) if name else None
+def given_user_id(value: object) -> str | None:
+    """Return the cleaned user id for a new session; None for a blank one or one of `IGNORED_USER_IDS`.
 
-
-def expired_until(now: datetime.datetime) -> datetime.datetime | None:
-    """Return the time until which sessions that started are past their lifetime; None if they have none."""
-    lifetime = conf.get().session_lifetime
-    return None if lifetime is None else now - lifetime
+    Raises InvalidUserId as `identifiers.check_text` describes.
+    """
+    user_id = clean_user_id(value)
+    return None if user_id in conf.get().ignored_user_ids else user_id
 
 
 def start(
@@ -51,64 +53,54 @@ def start(
     zephr_session_id: str | None = None,
     anonymous: bool = False,
 ) -> Started:
-    """Record a new session and return it; `zephr_session_id` links it to a session of Zephr's.
+    """Record a new session and return it. `zephr_session_id` links it to a Zephr session.
 
-    Whose session is `anonymous` agreed to nothing: the ids of user and Zephr session are checked and
-    dropped. `USER_ID_STORAGE` says in which form the row has the user id.
+    With `anonymous=True` the user has not consented: both ids are validated, then discarded.
+    `USER_ID_STORAGE` sets the form in which the row stores the user id.
 
-    When this returns, the session is committed (inside a transaction of the caller's: as durable as
-    that transaction). Raises InvalidPlayoutId, InvalidUserId, InvalidZephrSessionId, or
-    StoreUnavailable where it could not be recorded; `session_started` is sent after the commit.
+    When this returns, the session is committed. Inside a transaction of the caller, it is committed with
+    that transaction. Raises InvalidPlayoutId, InvalidUserId, InvalidZephrSessionId, or StoreUnavailable
+    if it could not be recorded. `session_started` is sent after the commit.
     """
-    row, started = _new(playout_id, user_id, api_key, zephr_session_id, anonymous)
-    recorders.record(row)
-    if session_started.receivers:
-        _send(session_started, row.as_session())
-    return started
+    return run(starting(playout_id, user_id, api_key, zephr_session_id, anonymous))
 
 
-async def start_in_loop(
-    playout_id: str, user_id: str | None = None, *, api_key: ApiKey, anonymous: bool = False
-) -> Started:
-    """As `start`, but in the event loop itself, where `RECORDER` is `group`: for whoever has many to start.
-
-    It knows nothing of a transaction that a thread is in, as `astart` does.
-    """
-    row, started = _new(playout_id, user_id, api_key, None, anonymous)
-    await recorders.arecord(row)
-    if session_started.receivers:
-        await session_started.asend_robust(TrackingSession, session=row.as_session())
-    return started
-
-
-def _new(
+def starting(
     playout_id: str,
     user_id: str | None,
     api_key: ApiKey | None,
-    zephr_session_id: str | None,
-    anonymous: bool,
-) -> tuple[Row, Started]:
+    zephr_session_id: str | None = None,
+    anonymous: bool = False,
+) -> Steps[Started]:
+    """Return the steps of `start`. A task may run them if `connections.is_grouped` returns true.
+
+    Unlike `astart`, they do not join a transaction that a thread has open.
+    """
     settings = conf.get()
     now = datetime.datetime.now(datetime.UTC)
-    user_id = clean_user_id(user_id)
+    user_id = given_user_id(user_id)
     zephr_session_id = None if zephr_session_id is None else clean_zephr_session_id(zephr_session_id)
     if anonymous:
         user_id = zephr_session_id = None
     row = Row(
-        session_id=uuid7_text(now, _random_bits()),
+        session_id=uuid7_text(now, secrets.randbits(RANDOM_BITS)),
         playout_id=clean_playout_id(playout_id),
-        provider_name=provider_name(playout_id),
+        provider_name=settings.provider_name(playout_id),
         user_id=settings.user_ids.stored(user_id),
         source=settings.source,
         started_at=now,
         api_key_id=None if api_key is None else api_key.id,
         zephr_session_id=zephr_session_id,
     )
-    return row, _signed(row, settings.user_ids.kept(user_id))
+    started = _signed(row, settings.user_ids.kept(user_id))
+    yield Step(recorders.record, recorders.arecord, row)
+    if session_started.receivers:
+        yield Step(_send_started, _asend_started, row)
+    return started
 
 
 def _signed(row: Row, user_id: str | None) -> Started:
-    """Return what the client gets of a session; its row may have another form of the user id."""
+    """Return the session as the client gets it; its row may have another form of the user id."""
     settings = conf.get()
     token = Token(
         session_id=row.session_id,
@@ -125,37 +117,31 @@ def _signed(row: Row, user_id: str | None) -> Started:
 
 
 def with_provider(token: Token, playout_id: str) -> Token:
-    """Return the token, with the name of the playout's provider where it names none."""
+    """Return the token; if it has no provider name, with the one of the playout."""
     if token.provider_name is not None:
         return token
-    return token._replace(provider_name=provider_name(playout_id))
+    return token._replace(provider_name=conf.get().provider_name(playout_id))
 
 
 def read(candidates: Iterable[str]) -> Token:
-    """Return the token of the first candidate that stands for a valid session.
+    """Return the token of the first candidate that belongs to a valid session.
 
-    Raises NoSession where none does, and StoreUnavailable where the database is needed and away.
+    Raises NoSession if there is none, and StoreUnavailable if the database is needed and unavailable.
     """
+    return run(reading(candidates))
+
+
+def reading(candidates: Iterable[str]) -> Steps[Token]:
+    """Return the steps of `read`. A task may run them if `connections.is_grouped` returns true."""
     for token in _valid_unless_ended(candidates):
-        if not (token.signed and ended.is_ended(token.session_id)):
+        if not (token.signed and (yield Step(ended.is_ended, ended.ais_ended, token.session_id))):
             return token
-    raise NoSession(_NO_SESSION)
-
-
-async def read_in_loop(candidates: Iterable[str]) -> Token:
-    """As `read`, but in the event loop itself, where `RECORDER` is `group`."""
-    for token in _valid_unless_ended(candidates):
-        if not (token.signed and await ended.ais_ended(token.session_id)):
-            return token
-    raise NoSession(_NO_SESSION)
-
-
-_NO_SESSION = "No tracking session found or session data is invalid"
+    raise NoSession("No tracking session found or session data is invalid")
 
 
 def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
     settings = conf.get()
-    limit = None if settings.session_lifetime is None else expired_until(datetime.datetime.now(datetime.UTC))
+    limit = settings.expired_until(datetime.datetime.now(datetime.UTC))
     for candidate in candidates:
         token = _readable(candidate)
         if token is None or (settings.require_signed_tokens and not token.signed):
@@ -165,25 +151,44 @@ def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
 
 
 def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:
-    """End the sessions of the rightly signed candidates; return how many were open until now.
+    """End the sessions of all candidates with a valid signature; return how many were open until now.
 
-    `may_end` is asked with each session's playout id. Ending twice changes nothing. Raises
-    StoreUnavailable; `session_ended` is sent after the commit, once for each session.
+    `may_end` is called with each session's playout id; if it returns false, that session is left out. Ending
+    a session twice changes nothing. Raises StoreUnavailable. `session_ended` is sent after the commit, once
+    for each session.
     """
+    return end_all(candidates, may_end).now
+
+
+class Ends(NamedTuple):
+    """How many sessions this call ended (`now`), and how many had ended already (`before`)."""
+
+    now: int
+    before: int
+
+
+def end_all(candidates: Iterable[str], may_end: Callable[[str], bool]) -> Ends:
+    """As `end`, but also count the sessions that `may_end` allows and that had ended already."""
     readable = (_readable(candidate) for candidate in candidates)
     ids = {uuid.UUID(token.session_id) for token in readable if token is not None and token.signed}
-    now, count = datetime.datetime.now(datetime.UTC), 0
+    now = datetime.datetime.now(datetime.UTC)
     if not ids:
-        return 0
-    with available():
-        for session in TrackingSession.objects.primary().open().filter(session_id__in=ids):
-            if not may_end(session.playout_id):
-                continue
-            session.ended_at = now
-            if _end(session):
-                count += 1
-                _send(session_ended, session)
-    return count
+        return Ends(0, 0)
+
+    ended_now: list[TrackingSession] = []
+
+    def use(again: bool) -> Ends:
+        sessions = TrackingSession.objects.primary().filter(session_id__in=ids)
+        allowed = [session for session in sessions if may_end(session.playout_id)]
+        ended_now.extend(session for session in allowed if session.ended_at is None and _end(session, now))
+        return Ends(len(ended_now), len(allowed) - len(ended_now))
+
+    try:
+        return ask(router.db_for_write(TrackingSession), use)
+    finally:
+        # Sent here, outside the database's deadline: a receiver may be slow.
+        for session in ended_now:
+            _send(session_ended, session)
 
 
 async def astart(
@@ -211,8 +216,14 @@ async def aend(candidates: Iterable[str], may_end: Callable[[str], bool] = lambd
     return await sync_to_async(end)(candidates, may_end)
 
 
-def _end(session: TrackingSession) -> bool:
-    with transaction.atomic(router.db_for_write(TrackingSession)):
+@tried_again
+def _end(session: TrackingSession, now: datetime.datetime) -> bool:
+    session.ended_at = now
+    alias = router.db_for_write(TrackingSession)
+    is_the_callers = connections[alias].in_atomic_block
+    with transaction.atomic(alias):
+        if not is_the_callers:
+            let_go_when_idle(alias)
         still_open = TrackingSession.objects.primary().open().filter(pk=session.pk)
         has_ended = bool(still_open.update(ended_at=session.ended_at))
         if has_ended:
@@ -228,8 +239,21 @@ def _readable(candidate: str) -> Token | None:
         return None
 
 
+def _send_started(row: Row) -> None:
+    _send(session_started, row.as_session())
+
+
+async def _asend_started(row: Row) -> None:
+    await session_started.asend_robust(TrackingSession, session=row.as_session())
+
+
 def _send(signal: Signal, session: TrackingSession) -> None:
-    transaction.on_commit(
-        lambda: signal.send_robust(TrackingSession, session=session),
-        using=router.db_for_write(TrackingSession),
-    )
+    def send() -> None:
+        signal.send_robust(TrackingSession, session=session)
+
+    connection = connections[router.db_for_write(TrackingSession)]
+    if connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]:
+        transaction.on_commit(send, using=connection.alias)
+    else:
+        # Django's `on_commit` would open a connection only for this.
+        send()

@@ -1,11 +1,11 @@
-"""The app's paths: `path("", include("jay_sessions.urls"))` puts them where the reference has them."""
+"""The app's paths. With `path("", include("jay_sessions.urls"))` they are those of the JAY reference."""
 
 from django.urls import URLPattern, re_path
 
-from .api.analytics import SessionListView, StatisticsView
-from .api.base import JayView
-from .api.views import TrackingSessionView, UnknownPathView
-from .api.zephr import ZephrSessionView
+from .api.views.analytics import SessionListView, StatisticsView
+from .api.views.base import JayView
+from .api.views.tracking_sessions import TrackingSessionView, UnknownPathView
+from .api.views.zephr import ZephrSessionView
 
 app_name = "jay_sessions"
 
@@ -14,7 +14,7 @@ _TRACKING = r"^playouts/(?P<playout_id>[^/]+)/tracking/"
 
 def _tracking(segment: str, view: type[JayView], name: str) -> list[URLPattern]:
     # \Z, not $: a line feed is an ordinary character of a path, and `$` would match before one.
-    # The path with a trailing slash stands in no OpenAPI document.
+    # OpenAPI documents leave out the path with a trailing slash.
     return [
         re_path(rf"{_TRACKING}{segment}\Z", view.as_view(), name=name),
         re_path(rf"{_TRACKING}{segment}/\Z", view.as_view(schema=None)),

@@ -1,4 +1,4 @@
-"""What the demo needs beside the site itself: an operator, API keys and some weeks of sessions."""
+"""The demo's data: an operator, API keys and some weeks of sessions."""
 
 import dataclasses
 import datetime
@@ -12,10 +12,11 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from jay_sessions import key_cache, sessions
-from jay_sessions.grants import Scope
+from jay_sessions import conf
+from jay_sessions.api import key_cache
+from jay_sessions.core.uuid7 import RANDOM_BITS, uuid7
 from jay_sessions.models import ApiKey, TrackingSession
-from jay_sessions.uuid7 import RANDOM_BITS, uuid7
+from jay_sessions.models.grants import Scope
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
 OPERATOR = "demo"
@@ -33,16 +34,16 @@ PLAYOUTS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the demo prints; kept in a file, since the site itself stores only hashes of it."""
+    """The credentials that the demo prints; kept in a file, since the site itself stores only hashes."""
 
-    password: str
-    tracking_key: str
-    zephr_key: str
-    analytics_key: str
+    password: str = dataclasses.field(repr=False)
+    tracking_key: str = dataclasses.field(repr=False)
+    zephr_key: str = dataclasses.field(repr=False)
+    analytics_key: str = dataclasses.field(repr=False)
 
 
 def prepare(state: Path) -> Credentials:
-    """Return the credentials of earlier runs, or new ones where `state` has none that still work."""
+    """Return the credentials of earlier runs, or new ones if `state` has none that still work."""
     try:
         credentials = Credentials(**json.loads(state.read_text()))
     except (OSError, ValueError, TypeError):
@@ -82,7 +83,7 @@ def _operator(password: str) -> None:
 
 
 def fill(now: datetime.datetime) -> int:
-    """Store some weeks of plausible sessions before `now`, unless there are any; return how many."""
+    """Store some weeks of plausible sessions before `now`, unless there are any; return their number."""
     if TrackingSession.objects.exists():
         return 0
     rng = random.Random(2025)
@@ -98,14 +99,14 @@ def fill(now: datetime.datetime) -> int:
 
 
 def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.datetime) -> TrackingSession:
-    # Most people watch in the evening: the hours crowd around half past eight.
+    # Most people watch in the evening, so the starts gather around half past eight.
     started = midnight + datetime.timedelta(hours=rng.gauss(20.5, 3.5) % 24)
     ended = started + datetime.timedelta(minutes=rng.expovariate(1 / 40))
     playout = rng.choices(list(PLAYOUTS), list(PLAYOUTS.values()))[0]
     return TrackingSession(
         session_id=uuid7(started, rng.getrandbits(RANDOM_BITS)),
         playout_id=playout,
-        provider_name=sessions.provider_name(playout),
+        provider_name=conf.get().provider_name(playout),
         user_id=f"user-{1 + int(600 * rng.random() ** 2):04d}" if rng.random() < 0.7 else None,
         source="jay.api.playout.1.0.0",
         started_at=started,

@@ -1,4 +1,4 @@
-"""Whether the site works: for a load balancer, and for whoever watches over it."""
+"""Health of the site: for load balancers, and for monitoring."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from health_check.views import HealthCheckView
 
 
 class HealthView(HealthCheckView):
-    """JSON, whatever a client asks for: 200 where all works, else 503."""
+    """JSON, whatever a client asks for: 200 if everything works, else 503."""
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Its own choice of a format answers a malformed `Accept` with a 500.
+        # The base class chooses a format by `Accept`, and answers a malformed one with a 500.
         request.GET = QueryDict("format=json")
         response: HttpResponseBase = await super().get(request, *args, **kwargs)
         return response
@@ -22,7 +22,7 @@ class HealthView(HealthCheckView):
 
 
 ready = HealthView.as_view(checks=["jay_sessions.health.SessionStore"])
-"""Whether requests can be served: what is away now and then, and is done without, plays no part."""
+"""Whether the site can serve requests. Parts that it can do without for a while do not count."""
 
 all_parts = HealthView.as_view(
     checks=["jay_sessions.health.SessionStore", "health_check.checks.Cache", "jay_sessions.health.Zephr"]

@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny
 
 from . import health
 
-# For everybody, whatever login a request carries; without `schema`, it stays out of its own document.
+# These are open to everybody, with or without a login. Without `schema`, the page is not in its own document.
 PUBLIC = {"schema": None, "permission_classes": [AllowAny], "authentication_classes": []}
 openapi = SpectacularAPIView.as_view(**PUBLIC)
 swagger_ui = SpectacularSwaggerSplitView.as_view(**PUBLIC, url_name="schema")

@@ -1,4 +1,4 @@
-"""What the stand-in for Zephr knows in the demo: sessions with every field of the reference page."""
+"""The sessions of the demo's Zephr stand-in, with every field of the reference page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -30,7 +30,7 @@ PATH = "/v3/sessions/"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request as it came: `path` is the target of its first line, `client` the address and port."""
+    """A request as it was sent: `path` is the target of its first line, `client` the address and port."""
 
     method: str
     path: str
@@ -41,12 +41,11 @@ class SeenRequest:
 class ZephrStandIn:
     """The server; `with ZephrStandIn(...)` starts and stops it, in threads of its own.
 
-    `sessions` maps ids to what is answered. `port` 0 picks a free one, on 127.0.0.1. `clock` gives
-    seconds since the epoch, for the header `Date` too; a timestamp may be `max_skew_seconds` away
-    from it. `requests` are the latest ones that it saw. While `fault` is set, it is called with the
-    request's handler in place of an answer, and the connection is closed after it; it should end
-    when `stopping` is set. While `welcome` is set, it is called with every new connection, and what
-    it returns is used instead, such as one under TLS.
+    `sessions` maps ids to answers. `port` 0 picks a free port, on 127.0.0.1. `clock` gives seconds since
+    the epoch, for the header `Date` too; a timestamp may differ from it by `max_skew_seconds`. `requests`
+    are the latest requests. While `fault` is set, it is called with the request's handler instead of an
+    answer, and the connection is closed after it; it should end when `stopping` is set. While `welcome`
+    is set, it is called with every new connection and returns the one to use, for example one under TLS.
     """
 
     def __init__(
@@ -83,11 +82,11 @@ class ZephrStandIn:
 
     @property
     def base_url(self) -> str:
-        """Where it listens, without a slash at the end."""
+        """Its URL, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Self:
-        """Listen, and answer from other threads. Raises OSError for a port that is taken."""
+        """Listen, and answer from other threads. Raises OSError if the port is taken."""
         self._server = _Server(("127.0.0.1", self._port), _Handler)
         self._server.stand_in = self
         self._port = self._server.server_address[1]
@@ -96,7 +95,7 @@ class ZephrStandIn:
         return self
 
     def stop(self) -> None:
-        """Close every connection, and return when all threads have ended."""
+        """Close every connection, and return after all threads have ended."""
         self.stopping.set()
         self._server.shutdown()
         self._thread.join()
@@ -104,11 +103,11 @@ class ZephrStandIn:
         self._server.server_close()
 
     def break_connections(self) -> None:
-        """End every connection that is open."""
+        """Close every open connection."""
         self._server.break_connections()
 
     def answer(self, method: str, target: str, authorization: str) -> tuple[int, dict[str, Any]]:
-        """Return the status and the JSON object for a request line's target, as it was on the wire."""
+        """Return the status and the JSON object for a request line's target, given as it was sent."""
         path, _, query = target.partition("?")
         if problem := self._refuse(method, path, query, authorization):
             return 401, {"message": problem}
@@ -127,7 +126,7 @@ class ZephrStandIn:
         now = self.clock()
         if not re.fullmatch("[0-9]{1,15}", timestamp) or abs(int(timestamp) / 1000 - now) > self._max_skew:
             return "Timestamp out of range"
-        # Written out once more, so that a fault in the client's own signature cannot hide.
+        # Not by the client's own function, so that an error in its signature shows.
         sent = path + query + method + timestamp + nonce
         expected = hashlib.sha256(self._secret_key.encode() + sent.encode("latin-1")).hexdigest()
         if not hmac.compare_digest(given.encode(), expected.encode()):
@@ -136,7 +135,7 @@ class ZephrStandIn:
 
     def _is_new(self, nonce: str, now: float) -> bool:
         with self._lock:
-            # Remembered for as long as a timestamp can stay good; the oldest stand first.
+            # A nonce is kept for as long as its timestamp can be valid; the oldest come first.
             while self._nonces and next(iter(self._nonces.values())) < now - 2 * self._max_skew:
                 del self._nonces[next(iter(self._nonces))]
             known = nonce in self._nonces
@@ -176,7 +175,7 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away in the middle is nothing to report.
+        # A client that disconnects early is not an error.
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -188,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         stand_in = self.server.stand_in
-        # Not `self.path`, in which the slashes at the beginning are made one.
+        # Not `self.path`: http.server merges several slashes at its beginning into one.
         target = self.requestline.split(" ")[1]
         stand_in.requests.append(
             SeenRequest(self.command, target, dict(self.headers.items()), self.client_address)
@@ -209,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         return super().date_time_string(self.server.stand_in.clock() if timestamp is None else timestamp)
 
     def log_message(self, *args: Any) -> None:
-        """Log nothing: a request holds a signature."""
+        """Log nothing: a request contains a signature."""
 
 
 def main() -> None:
@@ -219,7 +218,7 @@ def main() -> None:
     parser.add_argument("--access-key", required=True)
     parser.add_argument("--secret-key", required=True)
     options = parser.parse_args()
-    # Shells have it ignored by what they start in the background.
+    # Shells make programs in the background ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     stand_in = ZephrStandIn(options.access_key, options.secret_key, port=options.port)
     with contextlib.suppress(KeyboardInterrupt), stand_in:

@@ -11,18 +11,24 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 import redis
+import time_machine
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.core.signals import request_finished, request_started
 from django.db import DEFAULT_DB_ALIAS, OperationalError, close_old_connections, connection, connections
 from django.http import HttpResponse
 from django.test import Client
+from django.urls import clear_script_prefix
 
-from jay_sessions import api_keys, ended, ended_ids, shared
+from jay_sessions import cache as cache_guard
+from jay_sessions.api import throttling
+from jay_sessions.core import key_text
+from jay_sessions.database import clock, leases
+from jay_sessions.database import connections as shared
 from jay_sessions.models import ApiKey, Scope
-from jay_sessions.recorders import group
+from jay_sessions.store import ended, ended_ids, group
 
-from .redis_server import REDIS_URL
+from .support.redis_server import REDIS_URL
 
 # Slow machines are no failures; a fixture that lasts for all examples of a test is meant to.
 hypothesis.settings.register_profile(
@@ -47,9 +53,39 @@ def _empty_cache():
 
 
 @pytest.fixture(autouse=True)
+def _no_prefix():
+    yield
+    # Django's handlers leave that of their last request, and its test client sets none.
+    clear_script_prefix()
+
+
+@pytest.fixture(autouse=True)
 def _nothing_shared():
     yield
     forget_shared()
+
+
+@pytest.fixture(autouse=True)
+def _one_time(monkeypatch):
+    """Let PostgreSQL share the test's time, where that has one of its own."""
+    has_one = clock._has_one
+    monkeypatch.setattr(
+        clock, "_has_one", lambda connection: has_one(connection) and not time_machine.traveller_stack
+    )
+
+
+class Clock:
+    """A clock that gives seconds, and that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(name="clock")
+def _clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -105,7 +141,7 @@ def operator(*codenames: str) -> Client:
 
 def key_of(text: str) -> ApiKey | None:
     """The API key with this text, as it is stored."""
-    return ApiKey.objects.with_digest(api_keys.digest(text))
+    return ApiKey.objects.with_digest(key_text.digest(text))
 
 
 def token_of(response: HttpResponse) -> str:
@@ -210,9 +246,12 @@ def _nobody_listens(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def forget_shared() -> None:
     """Let the process begin anew with what its threads share, and the tasks of its event loops."""
     shared.close_all()
-    for made in (group._writers, group._loop_writers, ended._lookups, ended._loop_lookups):
-        made.forget()
+    leases.forget()
+    group.recordings.forget()
+    ended.look_ups.forget()
     ended_ids.forget()
+    cache_guard.forget()
+    throttling.forget()
 
 
 @contextlib.contextmanager

@@ -3,27 +3,31 @@ import json
 import socket
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
 from jay_sessions import health
+from jay_sessions.checks import database as database_checks
 from jay_sessions.models import TrackingSession
+from jay_sessions.store import group
 from project.zephr_stand_in import ZephrStandIn
 
-from . import servers
-from .conftest import store_down
-from .zephr_wire import ACCESS_KEY, SECRET_KEY
+from .conftest import store_down, until
+from .support import servers
+from .support.zephr_wire import ACCESS_KEY, SECRET_KEY
 
-pytest_plugins = ["tests.zephr_gateway_fixtures"]
+pytest_plugins = ["tests.support.zephr_gateway_fixtures"]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch):
-    monkeypatch.setattr(health, "_last", health._LastAnswer())
+    monkeypatch.setattr(health, "_last", health._LastProbe())
 
 
 @pytest.fixture
@@ -36,7 +40,8 @@ def nobody():
 
 @pytest.mark.django_db
 def test_a_store_that_takes_sessions_is_healthy(django_assert_max_num_queries):
-    with django_assert_max_num_queries(2):
+    # One for each table, whether it takes writes, and whether these last.
+    with django_assert_max_num_queries(len(list(apps.get_app_config("jay_sessions").get_models())) + 2):
         health.SessionStore().run()
     assert not TrackingSession.objects.exists()
 
@@ -49,15 +54,30 @@ def test_a_store_that_is_away_is_not(caplog):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_store_without_its_table_is_not():
-    with connection.schema_editor() as editor:
-        editor.alter_db_table(TrackingSession, "jay_tracking_session", "elsewhere")
-    try:
-        with pytest.raises(ServiceUnavailable, match="STORE_UNAVAILABLE"):
-            health.SessionStore().run()
-    finally:
-        with connection.schema_editor() as editor:
-            editor.alter_db_table(TrackingSession, "elsewhere", "jay_tracking_session")
+@pytest.mark.parametrize(
+    ("missing", "back"),
+    [
+        ("jay_tracking_session RENAME TO elsewhere", "elsewhere RENAME TO jay_tracking_session"),
+        ("jay_ended_session RENAME TO elsewhere", "elsewhere RENAME TO jay_ended_session"),
+        ("jay_api_key RENAME origins TO elsewhere", "jay_api_key RENAME elsewhere TO origins"),
+    ],
+    ids=["table", "other_table", "column"],
+)
+def test_a_store_that_lacks_a_table_or_a_column_is_to_be_migrated(missing, back, caplog):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {missing}")
+        try:
+            with pytest.raises(ServiceUnavailable, match="STORE_NOT_MIGRATED"):
+                health.SessionStore().run()
+            [warning] = database_checks.check_migrated(databases=[connection.alias])
+            assert database_checks.check_migrated(databases=["another"]) == []
+        finally:
+            cursor.execute(f"ALTER TABLE {back}")
+    assert "Run: python manage.py migrate" in caplog.text
+    assert "LINE 1" not in caplog.text
+    assert warning.id == "jay_sessions.W114"
+    assert "python manage.py migrate" in warning.hint
+    assert database_checks.check_migrated(databases=[connection.alias]) == []
 
 
 @pytest.mark.django_db
@@ -192,7 +212,7 @@ def test_a_site_whose_database_is_gone_is_not_ready(tmp_path):
     with servers.running("granian", tmp_path) as server:
         assert told(server, "/health/ready/")[0] == 200
         break_database(server)
-        assert told(server, "/health/ready/") == (503, {STORE: "Unavailable: STORE_UNAVAILABLE"})
+        assert told(server, "/health/ready/") == (503, {STORE: "Unavailable: STORE_NOT_MIGRATED"})
 
 
 def break_database(server):
@@ -201,3 +221,27 @@ def break_database(server):
     database = sqlite3.connect(urlsplit(url).path) if is_file else psycopg.connect(url, autocommit=True)
     with contextlib.closing(database):
         database.execute("ALTER TABLE jay_tracking_session RENAME TO elsewhere")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recorder_that_is_stuck_is_not_ready(setting):
+    setting(RECORDER="group", DATABASE_TIMEOUT=1)
+    release = threading.Event()
+
+    def held(rows):
+        release.wait(30)
+        return [None] * len(rows)
+
+    batcher = group.recordings.threads.get("default").batcher
+    work, batcher._work = batcher._work, held
+    with ThreadPoolExecutor(1) as thread:
+        recording = thread.submit(batcher.do, None)
+        try:
+            until(lambda: batcher.busy_for() > 3)
+            with pytest.raises(ServiceUnavailable, match="STORE_STUCK"):
+                health.SessionStore().run()
+        finally:
+            release.set()
+        recording.result(30)
+    batcher._work = work
+    health.SessionStore().run()

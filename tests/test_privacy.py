@@ -15,16 +15,18 @@ from django.core.management import call_command
 from django.db import models
 from django.test import RequestFactory
 
-from jay_sessions import rollups, sessions, site_days, statistics, user_ids
+from jay_sessions import sessions
+from jay_sessions.analytics import rollups, site_days, statistics
+from jay_sessions.analytics.statistics import Filters
+from jay_sessions.core import user_ids
 from jay_sessions.middleware import TrackingSessionMiddleware
 from jay_sessions.models import TrackingSession
-from jay_sessions.rollup_models import DailyCount, DailyUsers, Kind, PlayoutWindows
+from jay_sessions.models.rollups import DailyCount, DailyUsers, Dimension, PlayoutWindows
 from jay_sessions.signals import session_started
-from jay_sessions.statistics import Subject
 
+from .admin.test_sessions import LIST
 from .conftest import PATH, PLAYOUT, members_of, token_of
-from .pages import blocks, page, section
-from .test_admin_sessions import LIST
+from .support.pages import blocks, page, section
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -145,7 +147,7 @@ def appears(api, admin_client, setting, caplog, column):
     list(rollups.run())
     assert form_in(everything_of_the_rollups()) == "nothing"
     day = site_days.day_of(TrackingSession.objects.get().started_at)
-    users = statistics.total(Subject(Kind.SITE), day, day + datetime.timedelta(days=1)).users
+    users = statistics.total(Filters(Dimension.SITE), day, day + datetime.timedelta(days=1)).users
     found["rollups and statistics"] = "a number" if users == 1 else "nothing"
     found["the log"] = form_in(caplog.text)
     return found

@@ -6,11 +6,13 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jay_sessions import conf, sessions, tokens
+from jay_sessions import conf, sessions
+from jay_sessions.conf.settings import IGNORED_USER_IDS
+from jay_sessions.core import tokens
+from jay_sessions.core.uuid7 import moment_of, uuid7
 from jay_sessions.exceptions import InvalidPlayoutId, InvalidUserId, NoSession, StoreUnavailable
 from jay_sessions.models import ApiKey, TrackingSession
 from jay_sessions.signals import session_ended, session_started
-from jay_sessions.uuid7 import moment_of, uuid7
 
 from .conftest import EXAMPLE_TOKEN, PLAYOUT, sql_refused, store_down, unsigned
 
@@ -100,6 +102,26 @@ def test_a_site_may_resolve_the_provider(setting):
     assert sessions.start("zdf").token.provider_name == "ZDF"
 
 
+@pytest.mark.parametrize("user_id", IGNORED_USER_IDS)
+def test_a_user_id_that_client_code_sends_by_mistake_is_none(user_id):
+    assert sessions.start(PLAYOUT, user_id).token.user_id is None
+    assert sessions.start(PLAYOUT, f" {user_id}\n").token.user_id is None
+    assert set(TrackingSession.objects.values_list("user_id", flat=True)) == {None}
+
+
+@pytest.mark.parametrize("user_id", ["Undefined", "NULL", "nan", "none", "[object object]", "undefined-1"])
+def test_a_user_id_that_is_written_in_another_way_is_one(user_id):
+    assert sessions.start(PLAYOUT, user_id).token.user_id == user_id
+
+
+def test_the_site_says_which_user_ids_are_ignored(setting):
+    setting(IGNORED_USER_IDS=["guest"])
+    assert sessions.start(PLAYOUT, "guest").token.user_id is None
+    assert sessions.start(PLAYOUT, "undefined").token.user_id == "undefined"
+    setting(IGNORED_USER_IDS=[])
+    assert sessions.start(PLAYOUT, "guest").token.user_id == "guest"
+
+
 def test_a_session_is_read_from_the_first_candidate_that_is_valid():
     first, second = sessions.start(PLAYOUT, "first"), sessions.start(PLAYOUT, "second")
     assert sessions.read([first.encoded, second.encoded]) == first.token
@@ -168,7 +190,7 @@ def test_the_table_calls_active_what_a_reader_takes_for_valid(setting, microseco
     with time_machine.travel(NOON, tick=False):
         started = sessions.start(PLAYOUT)
     with time_machine.travel(NOON + HOUR + microseconds * MICROSECOND, tick=False):
-        active = TrackingSession.objects.active(sessions.expired_until(timezone.now()))
+        active = TrackingSession.objects.active(conf.get().expired_until(timezone.now()))
         assert active.exists() == is_valid(started.encoded)
 
 
@@ -308,7 +330,7 @@ def test_signals_go_out_after_the_commit(heard):
     sessions.end([started.encoded])
     sessions.end([started.encoded])
     assert [signal for signal, _, _ in heard] == [session_started, session_ended]
-    assert [str(session) for _, session, _ in heard] == [started.token.session_id] * 2
+    assert [str(session.pk) for _, session, _ in heard] == [started.token.session_id] * 2
     assert [within for _, _, within in heard] == [False, False]
     assert heard[0][1].user_id == "user-1"
     assert heard[1][1].ended_at == TrackingSession.objects.get().ended_at

@@ -14,8 +14,8 @@ from jay_sessions.models import ApiKey, TrackingSession
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
 
-from . import servers
 from .conftest import COOKIE, PATH, error_of, members_of, token_of, unsigned
+from .support import servers
 
 SCRIPT = "<script>alert(1)</script>"
 SESSIONS = "/admin/jay_sessions/trackingsession/"
@@ -148,26 +148,20 @@ def test_no_header_of_zephrs_reaches_the_client(api, setting):
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_the_log_of_the_site_holds_paths_but_no_key_token_or_user_id(tmp_path, level):
+@pytest.mark.parametrize(("level", "debug"), [("INFO", "0"), ("DEBUG", "0"), ("DEBUG", "1")])
+def test_the_log_of_the_site_holds_paths_but_no_key_token_or_user_id(tmp_path, level, debug):
     [session_id, *_] = DEMO_SESSIONS
     made_up = f"jay_{'0' * 8}_{'k' * 43}"
     with ZephrStandIn("access", "the-secret-of-the-pair") as zephr, contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LOG_LEVEL", level)
+            patch.setenv("DEBUG", debug)
             patch.setenv("ZEPHR_BASE_URL", zephr.base_url)
             patch.setenv("ZEPHR_ACCESS_KEY", "access")
             patch.setenv("ZEPHR_SECRET_KEY", "the-secret-of-the-pair")
             server = stack.enter_context(servers.running("granian", tmp_path))
 
-        def call(method, path, key=server.key, body=None, **headers):
-            sent = {"X-API-Key": key, **{name.replace("_", "-"): value for name, value in headers.items()}}
-            with contextlib.closing(server.connect()) as connection:
-                connection.request(method, path, body, sent)
-                answer = connection.getresponse()
-                answer.read()
-                return answer.status, answer.headers
-
+        call = server.call
         user = f"user-{uuid.uuid4().hex}"
         status, headers = call("POST", f"{PATH}?user_id={user}")
         token = headers["X-JAY-TRACKING"]
@@ -188,6 +182,7 @@ def test_the_log_of_the_site_holds_paths_but_no_key_token_or_user_id(tmp_path, l
         made_up,
         token,
         user,
+        session_id,
         members_of(token)["signature"],
         "the-secret-of-the-pair",
     ):

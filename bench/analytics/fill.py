@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from jay_sessions.core.uuid7 import RANDOM_BITS, uuid7
 from jay_sessions.models import TrackingSession
-from jay_sessions.uuid7 import RANDOM_BITS, uuid7
 
 PLAYOUTS = 1000
 USERS_PER_SESSION = 0.1

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="the database is filled already")
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.analytics.settings"
+    os.environ.setdefault("SECRET_KEY", "bench")
     django.setup()
     # Only now are there models to import.
     from . import pages

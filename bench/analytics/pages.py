@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
 
-from jay_sessions.api import next_token
-from jay_sessions.grants import Scope
+from jay_sessions.api import pagination
 from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.models.grants import Scope
 
 DEEP = 10_000 * 100
 PER_PAGE = 50
@@ -49,7 +49,7 @@ def over_the_api(mine: QuerySet[TrackingSession], user: str) -> dict[str, Callab
     api = Client(headers={"X-API-Key": text})
     ids = mine.values_list("session_id", flat=True)
     deep = ids[min(DEEP, ids.count() - 1000)]
-    token = next_token.write(deep, key.pk, PLAYOUT, [None] * 5)
+    token = pagination.write(deep, key.pk, PLAYOUT, [None] * 5)
     listing, numbers = f"/playouts/{PLAYOUT}/tracking/sessions", f"/playouts/{PLAYOUT}/tracking/statistics"
     return {
         "statistics, 30 days": get(api, numbers),

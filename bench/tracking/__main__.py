@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import compare, environment, memory, report, start
-from .contenders import CONTENDERS, GET, POST
+from .contenders import CONTENDERS, GET, OUR_SETUP, POST
 
 
 def names(known: Iterable[str]) -> Callable[[str], list[str]]:
@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=positive, default=3)
     made.add_argument("--seconds", type=positive, default=6, help="of each measurement")
     made.add_argument("--threads", type=positive, default=32, help="of each worker of ours")
+    made.add_argument(
+        "--before", type=Path, metavar="DIR", default=None, help="ours also as in this other working tree"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", default=None, help="where the raw figures go")
     made.add_argument("--requests", type=positive, default=1_000_000, help="for memory")
     return made
@@ -79,8 +82,12 @@ def main() -> None:
 
 def compared(given: argparse.Namespace) -> tuple[Iterable[str], bool]:
     """Return the lines of the tables, and whether a run failed."""
+    contenders = [CONTENDERS[name] for name in given.contenders]
+    if given.before:
+        ours = [one for one in contenders if one.setup == OUR_SETUP]
+        contenders += [one.before(given.before.resolve(strict=True)) for one in ours]
     options = compare.Options(
-        contenders=[CONTENDERS[name] for name in given.contenders],
+        contenders=contenders,
         methods=given.methods,
         series=given.series,
         connections=given.connections,

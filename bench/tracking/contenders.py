@@ -2,12 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
+
+from .environment import ROOT
 
 POST, GET = "POST", "GET"
 BASELINES = ("fastapi_asyncpg", "fastapi_tuned")
 LIMITS = ("bare_wsgi", "pgbench")
+OUR_SETUP = "bench.tracking.setup"
+BEFORE = "_before"
+"""What the names of contenders of another working tree end in."""
 
-_GRANIAN = ("granian", "--http", "1", "--no-ws")
+_GRANIAN = ("granian", "--http", "1", "--no-ws", "--backpressure", "16384")
 _WSGI = (*_GRANIAN, "--interface", "wsgi")
 _ASGI = (*_GRANIAN, "--interface", "asginl", "--loop", "uvloop")
 _UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log")
@@ -17,7 +23,8 @@ _UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-l
 class Contender:
     """`application` is `module:name`; `setup` a module that makes tables and prints a key, empty for none.
 
-    `threads` is of each worker, for a server that has them; None for what the run was told.
+    `threads` is of each worker, for a server that has them; None for what the run was told. `root` is the
+    repository that it is imported from.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Contender:
     server: tuple[str, ...] = _WSGI
     threads: int | None = None
     methods: tuple[str, ...] = (POST, GET)
+    root: Path = ROOT
 
     def command(self, port: int, workers: int, threads: int) -> list[str]:
         """Return the command line behind `python -m`; `threads` is what each worker of ours has."""
@@ -38,6 +46,10 @@ class Contender:
         if self.server == _WSGI:
             common += ["--blocking-threads", str(self.threads or threads)]
         return [*self.server, *common, self.application]
+
+    def before(self, root: Path) -> "Contender":
+        """Return the same of another working tree."""
+        return dataclasses.replace(self, name=self.name + BEFORE, root=root)
 
 
 def _fastapi(name: str, **variables: str) -> Contender:
@@ -62,9 +74,14 @@ def _ours(
     return Contender(
         name=name,
         application=application,
-        setup="bench.tracking.setup",
+        setup=OUR_SETUP,
         table="jay_tracking_session",
-        variables={"DJANGO_SETTINGS_MODULE": settings, "JAY_PIN_WORKERS": "1", **variables},
+        variables={
+            "DJANGO_SETTINGS_MODULE": settings,
+            "SECRET_KEY": "bench",
+            "JAY_PIN_WORKERS": "1",
+            **variables,
+        },
         methods=methods,
         server=_ASGI if "asgi" in application else _WSGI,
         threads=threads,

@@ -57,10 +57,10 @@ def environment(database_url: str, extra: dict[str, str] | None = None) -> dict[
     return {**kept, "DATABASE_URL": database_url, **(extra or {})}
 
 
-def run(module: str, variables: dict[str, str]) -> str:
-    """Run a module in the environment; returns what it prints. RuntimeError: it failed, with what it said."""
+def run(module: str, variables: dict[str, str], root: Path) -> str:
+    """Run a module of a repository; returns what it prints. RuntimeError: it failed, with what it said."""
     command = [PYTHON, "-m", module]
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{module} failed:\n{done.stderr}")
     return done.stdout

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .compare import Run
-from .contenders import BASELINES, LIMITS
+from .contenders import BASELINES, BEFORE, LIMITS
 
 
 def tables(runs: Sequence[Run]) -> Iterator[str]:
@@ -24,8 +24,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _table(method: str, runs: Sequence[Run]) -> Iterator[str]:
     there = {run.contender for run in runs}
     beside = [name for name in (*BASELINES, *LIMITS) if name in there]
+    # Each beside its own name in the other working tree.
+    if any(name.endswith(BEFORE) for name in there):
+        beside.append(BEFORE)
     figures = ["requests/s", "p50 ms", "p99 ms", "CPU µs", "PostgreSQL µs"]
-    heads = ["contender", *figures, *(f"/ {name}" for name in beside), "others %", "steal %"]
+    heads = ["contender", *figures, *(f"/ {name.lstrip('_')}" for name in beside), "others %", "steal %"]
     yield f"\n### {method}\n"
     rows = (_row(name, runs, beside) for name in dict.fromkeys(run.contender for run in runs))
     yield from table(heads, rows)
@@ -45,15 +48,17 @@ def _row(name: str, runs: Sequence[Run], beside: Sequence[str]) -> list[str]:
         median(lambda run: run.p99_ms, ",.1f"),
         median(lambda run: run.cpu_us, ",.0f"),
         median(lambda run: run.postgres_us, ",.0f"),
-        *("1" if other == name else _span(_ratios(mine, runs, other), ".2f") for other in beside),
+        *(_ratio(name, runs, name + BEFORE if other == BEFORE else other) for other in beside),
         median(lambda run: run.others, ",.0f"),
         median(lambda run: run.steal, ",.0f"),
     ]
 
 
-def _ratios(mine: Sequence[Run], runs: Sequence[Run], other: str) -> list[float]:
+def _ratio(name: str, runs: Sequence[Run], other: str) -> str:
     theirs = {run.round: run.per_second for run in runs if run.contender == other}
-    return [run.per_second / theirs[run.round] for run in mine]
+    if name == other or not theirs:
+        return "1" if theirs else "-"
+    return _span([run.per_second / theirs[run.round] for run in runs if run.contender == name], ".2f")
 
 
 def _span(values: Sequence[float], form: str) -> str:

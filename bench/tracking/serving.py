@@ -53,7 +53,9 @@ def prepare(contender: Contender, cluster: Cluster) -> Prepared:
         return Prepared(contender, "", "none")
     database = f"bench_{contender.name}"
     variables = environment.environment(cluster.create(database), dict(contender.variables))
-    return Prepared(contender, database, environment.run(contender.setup, variables).split()[-1])
+    return Prepared(
+        contender, database, environment.run(contender.setup, variables, contender.root).split()[-1]
+    )
 
 
 @contextlib.contextmanager
@@ -68,7 +70,12 @@ def serving(
     command = [environment.PYTHON, "-m", *prepared.contender.command(port, workers, threads)]
     with log.open("ab") as file:
         process = subprocess.Popen(
-            command, cwd=environment.ROOT, env=everything, stdout=file, stderr=file, start_new_session=True
+            command,
+            cwd=prepared.contender.root,
+            env=everything,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     try:
         server = Server(port, prepared.key, process.pid)

@@ -20,7 +20,7 @@ import sys
 from json import dumps
 from time import perf_counter
 start = perf_counter()
-import jay_sessions.tokens
+import jay_sessions.core.tokens
 took = perf_counter() - start
 print(dumps([took, [name for name in sys.modules if name.partition(".")[0] == "django"]]))
 """
@@ -38,7 +38,7 @@ def measure() -> Iterator[str]:
             rows.append((one, *(f"{statistics.median(times):.2f}" for times in (imported, answered))))
     yield from report.table(("contender", "application imported, s", "first session started, s"), rows)
     took = statistics.median(_core() for _ in range(TIMES))
-    yield f"\n`import jay_sessions.tokens` takes {took * 1000:.0f} ms and imports no Django."
+    yield f"\n`import jay_sessions.core.tokens` takes {took * 1000:.0f} ms and imports no Django."
 
 
 def _imported(prepared: Prepared, postgres: Cluster) -> float:
@@ -66,6 +66,6 @@ def _core() -> float:
     done = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
     took, django = json.loads(done.stdout)
     if django:
-        raise RuntimeError(f"jay_sessions.tokens imports {django}")
+        raise RuntimeError(f"jay_sessions.core.tokens imports {django}")
     seconds: float = took
     return seconds

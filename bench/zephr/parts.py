@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from project.zephr_stand_in import ZephrStandIn
-from tests import servers
+from tests.support import servers
 
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret"
 CONNECTIONS = 8
@@ -51,6 +51,7 @@ def serving(zephr: ZephrStandIn, *, workers: int, threads: int, redis_url: str =
         command = [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads)),
+            *("--backpressure", "16384"),
             *("--workers-kill-timeout", "5", "--log-level", "warning", "project.wsgi:application"),
         ]
         with (directory / "log").open("wb") as log:

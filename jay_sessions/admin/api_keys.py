@@ -1,4 +1,4 @@
-"""API keys in the admin: create one (shown once), see what it may do and when it was used, revoke it."""
+"""API keys in the admin: create one (shown once), see its permissions and its last use, revoke it."""
 
 from typing import Any, ClassVar
 
@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from .. import api_keys
-from ..grants import Scope, default_playouts, default_scopes
+from ..core import key_text
 from ..models import ApiKey
+from ..models.grants import Scope, default_playouts, default_scopes, validate_expiry
+from .changelist.strict import StrictAdmin
 
 
 class LinesField(forms.CharField):
-    """A list of strings as lines of text."""
+    """A list of strings, one per line of text."""
 
     widget = forms.Textarea(attrs={"rows": 4, "cols": 60})
 
@@ -56,13 +57,15 @@ class ApiKeyForm(forms.ModelForm):
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
-        if "expires_at" in self.changed_data and expires_at is not None and expires_at <= timezone.now():
-            raise forms.ValidationError(_("Choose a time in the future; to end a key now, revoke it."))
+        if "expires_at" in self.changed_data and expires_at is not None:
+            validate_expiry(expires_at)
+            if expires_at <= timezone.now():
+                raise forms.ValidationError(_("Choose a time in the future; to end a key now, revoke it."))
         return expires_at
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(StrictAdmin):
     form = ApiKeyForm
     list_display = ("name", "prefix", "scope_list", "playout_list", "state", "expires_at", "last_used_at")
     search_fields = ("name", "prefix")
@@ -72,6 +75,10 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         editable = ["name", "scopes", "playouts", "origins", "expires_at"]
         return editable if obj is None else [*editable, *self.readonly_fields]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Ignore values in the URL: a link must not choose the permissions of a key."""
+        return {}
 
     @admin.display(description=_("scopes"))
     def scope_list(self, key: ApiKey) -> str:
@@ -99,18 +106,19 @@ class ApiKeyAdmin(admin.ModelAdmin):
     @sensitive_variables("text")
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:
-            # Only what was edited: the key may have been revoked or used since the form was read.
+            # Only the edited fields: the key may have been revoked or used since the form was loaded.
             obj.save(update_fields=form.changed_data)
             return
-        text = api_keys.generate()
-        obj.take(text)
+        text = key_text.generate()
+        obj.set_text(text)
         request.issued_api_key = text  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the key in the answer itself: a redirect would have to keep it somewhere."""
+        """Show the key in this very response: a redirect would have to store it somewhere."""
+        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": _("API key created"),

@@ -1,9 +1,10 @@
-"""Tracking sessions in the admin: a list to search and filter, a page to read, nothing to change."""
+"""Tracking sessions in the admin: a list to search and filter, and a page to read. Nothing can be changed."""
 
 from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -11,12 +12,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from .. import conf, sessions
+from .. import conf
+from ..analytics.export import Format
+from ..core.uuid7 import moment_of
 from ..models import LinkedZephrSession, TrackingSession
-from .dashboard import DashboardView, summary_of_today
-from .deletion import delete_selected
-from .export import export, may_export
-from .filters import (
+from .audit import note_deleted
+from .changelist.deletion import delete_selected
+from .changelist.export import export, may_export
+from .changelist.filters import (
     ZEPHR_FILTERS,
     DaysFilter,
     PeriodFilter,
@@ -25,12 +28,14 @@ from .filters import (
     StateFilter,
     UserFilter,
 )
-from .session_list import SessionList
-from .zephr import ZephrLookupView, may_look_up
+from .changelist.session_list import SessionList
+from .changelist.strict import StrictAdmin
+from .dashboard.views import DashboardView, summary_of_today
+from .zephr.views import ZephrLookupView, may_look_up
 
 
 @admin.register(TrackingSession)
-class TrackingSessionAdmin(admin.ModelAdmin):
+class TrackingSessionAdmin(StrictAdmin):
     list_display = ("started", "playout_id", "provider_name", "user_id", "state", "short_id", "api_key")
     list_filter = (PeriodFilter, DaysFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
     list_select_related: ClassVar = ["api_key", "zephr_session"]
@@ -59,7 +64,7 @@ class TrackingSessionAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("started"), ordering="session_id")
     def started(self, session: TrackingSession) -> Any:
-        """Return the start, sorted by the id that carries it and has the index."""
+        """Return the start. The list sorts it by the id, which contains it and is indexed."""
         return session.started_at
 
     @admin.display(description=_("session id"))
@@ -71,27 +76,27 @@ class TrackingSessionAdmin(admin.ModelAdmin):
     def state(self, session: TrackingSession) -> Any:
         if session.ended_at is not None:
             return _("ended")
-        limit = sessions.expired_until(timezone.now())
-        return _("expired") if limit is not None and session.started_at <= limit else _("active")
+        limit = conf.get().expired_until(timezone.now())
+        return _("expired") if limit is not None and moment_of(session.session_id) <= limit else _("active")
 
     @admin.display(description=_("at Zephr"))
     def at_zephr(self, session: TrackingSession) -> str:
-        """Say in a few words what Zephr said, empty where no session is linked."""
+        """Return Zephr's data in a few words; empty if no session is linked."""
         if session.zephr_session_id is None:
             return ""
-        found = _linked(session)
-        if found is None or found.fetched_at is None:
+        linked = _linked(session)
+        if linked is None or linked.fetched_at is None:
             return str(_("not fetched yet"))
-        return ", ".join(filter(None, found.facts().values())) or str(_("nothing known"))
+        return ", ".join(filter(None, linked.facts().values())) or str(_("nothing known"))
 
     @admin.display(description=_("Zephr session"))
     def zephr(self, session: TrackingSession) -> Any:
-        """Return what Zephr said, fact by fact, under the session's shortened id."""
-        found = _linked(session) or LinkedZephrSession(pk=session.zephr_session_id)
-        title = {field.name: field.verbose_name for field in found._meta.fields}
-        lines: list[Any] = [(title[name], text) for name, text in found.facts().items() if text]
-        lines.append((title["fetched_at"], found.fetched_at or _("not yet")))
-        return format_html("{}{}", found, format_html_join("", "<br>{}: {}", lines))
+        """Return Zephr's data, one fact after another, under the session's shortened id."""
+        linked = _linked(session) or LinkedZephrSession(pk=session.zephr_session_id)
+        title = {field.name: field.verbose_name for field in linked._meta.fields}
+        lines: list[Any] = [(title[name], text) for name, text in linked.facts().items() if text]
+        lines.append((title["fetched_at"], linked.fetched_at or _("not yet")))
+        return format_html("{}{}", linked, format_html_join("", "<br>{}: {}", lines))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return [*self.list_display, *(["at_zephr"] if _links() else [])]
@@ -109,11 +114,9 @@ class TrackingSessionAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: TrackingSession | None = None) -> bool:
         return False
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Refuse look-ups on columns that are made up in the URL: most have no index."""
-        filters = {getattr(chosen, "parameter_name", "") for chosen in (*self.list_filter, *ZEPHR_FILTERS)}
-        columns = {field.name for field in self.opts.fields}
-        return lookup in filters or lookup.partition("__")[0] not in columns
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Log the deleted sessions, with shortened ids."""
+        return note_deleted(request, queryset)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionList]:
         return SessionList
@@ -121,17 +124,16 @@ class TrackingSessionAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TrackingSession], search_term: str
     ) -> tuple[QuerySet[TrackingSession], bool]:
-        """Leave the search to the list, which has to know which index finds what."""
+        """Do not search here: the list does, because it knows the index for each search."""
         return queryset, False
 
     def get_urls(self) -> list[URLPattern]:
         lookup = ZephrLookupView.as_view(model_admin=self)
         dashboard = DashboardView.as_view(model_admin=self)
-        view = self.admin_site.admin_view
         return [
-            path("export/", view(partial(export, model_admin=self)), name="jay_sessions_export"),
-            path("zephr/", view(lookup), name="jay_sessions_zephr_lookup"),
-            path("dashboard/", view(dashboard), name="jay_sessions_dashboard"),
+            path("export/", self.own(partial(export, model_admin=self)), name="jay_sessions_export"),
+            path("zephr/", self.own(lookup), name="jay_sessions_zephr_lookup"),
+            path("dashboard/", self.own(dashboard), name="jay_sessions_dashboard"),
             *super().get_urls(),
         ]
 
@@ -141,7 +143,10 @@ class TrackingSessionAdmin(admin.ModelAdmin):
         context = {
             "may_look_up_zephr": may_look_up(request),
             "may_export": may_export(request),
-            "summary": summary_of_today(),
+            "export_formats": [form.value for form in Format],
+            "ticked_name": ACTION_CHECKBOX_NAME,
+            "may_delete_all": delete_selected.__name__ in self.get_actions(request),
+            "summary": summary_of_today(self.admin_site.name),
             **(extra_context or {}),
         }
         return super().changelist_view(request, context)
@@ -153,7 +158,7 @@ def _links() -> bool:
 
 
 def _linked(session: TrackingSession) -> LinkedZephrSession | None:
-    # There is no row before Zephr is asked: the list's join then gives None, a query of its own raises.
+    # Before Zephr is asked there is no row: with the list's join this is None, else its query raises.
     try:
         return session.zephr_session
     except LinkedZephrSession.DoesNotExist:

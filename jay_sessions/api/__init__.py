@@ -1,1 +1,1 @@
-"""The contract over HTTP."""
+"""The contract over DRF; the modules have DRF's names. Imports the use cases and below."""

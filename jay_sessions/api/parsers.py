@@ -1,4 +1,4 @@
-"""Bodies that POST accepts. Each parser gives a dict, strict where DRF's own are forgiving."""
+"""Parsers for the bodies that POST accepts. Each returns a dict and is stricter than DRF's own."""
 
 import io
 import json
@@ -12,18 +12,18 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
-from ..strict_json import refuse_constant
+from ..core.strict_json import refuse_constant
 from .errors import BadParameter
 from .request import last_value
 
 USER_ID = "user_id"
 ZEPHR_SESSION_ID = "zephr_session_id"
 FIELDS = (USER_ID, ZEPHR_SESSION_ID)
-"""What is looked for in a form."""
+"""The fields that are read from a form."""
 
 
 class StrictJSONParser(BaseParser):
-    """A JSON object in UTF-8. Raises BadParameter for anything else, however deep it is nested."""
+    """A JSON object in UTF-8. Raises BadParameter for anything else, also if it is nested too deep."""
 
     media_type = "application/json"
 
@@ -41,7 +41,7 @@ class StrictJSONParser(BaseParser):
 
 
 class StrictFormParser(BaseParser):
-    """A URL-encoded form; of it only `FIELDS`, as bytes that the serializer decodes."""
+    """A URL-encoded form. Returns only `FIELDS`, as bytes; the serializer decodes them."""
 
     media_type = "application/x-www-form-urlencoded"
 
@@ -54,7 +54,7 @@ class StrictFormParser(BaseParser):
 
 
 class _NoFiles(FileUploadHandler):
-    """Drops what is uploaded, and remembers under which names."""
+    """Discards uploaded files, but remembers the names of their fields."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class _NoFiles(FileUploadHandler):
 
 
 class StrictMultiPartParser(BaseParser):
-    """A multipart form; of it only `FIELDS`, which must not be files."""
+    """A multipart form. Returns only `FIELDS`, which must not be files."""
 
     media_type = "multipart/form-data"
 
@@ -80,14 +80,14 @@ class StrictMultiPartParser(BaseParser):
         content_type = f"{self.media_type};{parameters}"
         meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
         try:
-            # Latin-1 keeps every byte, so that what is not UTF-8 can still be refused.
+            # Latin-1 keeps every byte, so that invalid UTF-8 can still be refused.
             parser = DjangoMultiPartParser(meta, io.BytesIO(body), [files], "latin-1")
             fields, _ = parser.parse()
         except (MultiPartParserError, SuspiciousOperation, LookupError, TypeError, ValueError) as error:
             raise BadParameter(("body",), "multipart_invalid", "The body is no valid form.") from error
-        # Django takes what it cannot make out for the end of the form.
+        # Django stops without an error at a part that it cannot read.
         if f"--{parse_header_parameters(content_type)[1]['boundary']}--".encode() not in body:
             raise BadParameter(("body",), "multipart_invalid", "The form does not end.")
         values = {name: str(fields[name]).encode("latin-1") for name in FIELDS if name in fields}
-        # What is a file is no text: the serializer says so of what is no string.
+        # A file is not text: the serializer refuses any value that is not a string.
         return {**values, **{name: files for name in FIELDS if name in files.names}}

@@ -1,21 +1,25 @@
-"""A request as it came over the wire: Django replaces what is not UTF-8 and sees no chunked body."""
+"""A request as it was sent. Django itself replaces invalid UTF-8 and does not see a chunked body."""
 
 import codecs
 import contextlib
 import io
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.http.request import RawPostDataException
 from django.utils.http import parse_header_parameters
 from rest_framework.request import Request
 
-from .authentication import nobody
+from ..http import is_asgi
+from . import slow_bodies
+from .authentication import anonymous_user
 from .errors import BadParameter, BodyTooLarge
 
 MAX_BODY = 64 * 1024
-"""Bytes of a body that are accepted."""
+"""Largest body in bytes that is accepted."""
 
 _RAW_PATH = "jay_sessions.raw_path"
 _LONG_CONTENT_TYPE = 255
@@ -24,10 +28,11 @@ _LONG_CONTENT_TYPE = 255
 def before_request(
     *, environ: dict[str, Any] | None = None, scope: dict[str, Any] | None = None, **kwargs: Any
 ) -> None:
-    """Receive `request_started`, the last moment before Django makes a request of what the server gives.
+    """Receive `request_started`, the last moment before Django makes a request from the server's data.
 
-    That overwrites the path with a mended one, and raises where nobody catches it (the web server
-    then answers 500) if it cannot read the content type.
+    Django overwrites the path with a repaired one. If it cannot read the content type, it raises where
+    no handler catches it, and the web server answers 500. Under ASGI it joins repeated header fields, also
+    cookies, by commas, and some versions of it do not tell `X_API_Key` from `X-API-Key`.
     """
     if environ is not None:
         if not environ.get("PATH_INFO", "").isascii():
@@ -39,8 +44,22 @@ def before_request(
             (name, _readable(value.decode("latin-1")).encode("latin-1"))
             if name.lower() == b"content-type"
             else (name, value)
-            for name, value in scope["headers"]
+            for name, value in fields(scope["headers"])
         ]
+
+
+def fields(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of an ASGI scope, with one field for all cookies and without spoofed fields.
+
+    HTTP/2 sends each cookie in its own field; they are joined with `; ` (RFC 9113, 8.2.3). In META, a name
+    with an underscore would replace the one with a hyphen, which a proxy may have set.
+    """
+    kept = [(name, value) for name, value in headers if b"_" not in name]
+    cookies = [value for name, value in kept if name.lower() == b"cookie"]
+    if len(cookies) < 2:
+        return kept
+    others = [(name, value) for name, value in kept if name.lower() != b"cookie"]
+    return [*others, (b"cookie", b"; ".join(cookies))]
 
 
 def _readable(content_type: str) -> str:
@@ -56,57 +75,57 @@ def _readable(content_type: str) -> str:
 
 
 def _look_up(charset: str) -> None:
-    with contextlib.suppress(LookupError):  # Django does without a charset that is unknown
+    with contextlib.suppress(LookupError):  # Django ignores an unknown charset
         codecs.lookup(charset)
 
 
 def raw_path(request: HttpRequest) -> bytes:
-    """Return the path, percent-decoded, as bytes."""
-    scope = getattr(request, "scope", None)
-    if scope is None:
+    """Return the path as bytes, percent-decoded."""
+    if not is_asgi(request.META):
         return str(request.META.get(_RAW_PATH, "")).encode("latin-1") or request.path_info.encode()
+    scope = cast(ASGIRequest, request).scope
     raw = scope.get("raw_path")
     return scope["path"].encode() if raw is None else unquote_to_bytes(raw)
 
 
 def raw_query(request: HttpRequest) -> bytes:
-    """Return the query string as bytes, as it is on the wire."""
+    """Return the query string as bytes, as it was sent."""
     query: str = request.META.get("QUERY_STRING", "")
-    # WSGI carries bytes as Latin-1; Django's ASGI handler has decoded them as UTF-8.
-    return query.encode("utf-8" if hasattr(request, "scope") else "latin-1")
+    # WSGI holds bytes as Latin-1; Django's ASGI handler decodes them as UTF-8.
+    return query.encode("utf-8" if is_asgi(request.META) else "latin-1")
 
 
 def last_value(encoded: bytes, name: str) -> bytes | None:
     """Return the last value of `name` in a URL-encoded query or form, decoded to bytes; None if absent.
 
-    Linear in the length, which the web server (a query) or `MAX_BODY` (a form) bounds; Django's own
-    parser refuses more than `DATA_UPLOAD_MAX_NUMBER_FIELDS` with an HTML page.
+    The time is linear in the length. The web server limits a query, `MAX_BODY` a form. Django's own
+    parser refuses more than `DATA_UPLOAD_MAX_NUMBER_FIELDS` fields, with an HTML page.
     """
     wanted = name.encode()
     for pair in reversed(encoded.split(b"&")):
         key, _, value = pair.partition(b"=")
-        # No name of ours needs quotes, but a client may have put it into some.
+        # Our names need no percent-encoding, but a client may encode them anyway.
         if key == wanted or unquote_to_bytes(key.replace(b"+", b" ")) == wanted:
             return unquote_to_bytes(value.replace(b"+", b" "))
     return None
 
 
 class _Oversized(io.BytesIO):
-    # Raises when it is read, and so after the parser was chosen: the contract has 415 before 413.
+    # Raises when it is read, after the choice of the parser: in the contract, 415 comes before 413.
     def read(self, size: int | None = -1, /) -> bytes:
         raise BodyTooLarge(f"The body has more than {MAX_BODY} bytes.")
 
 
 class BoundedRequest(Request):
-    """DRF's request, with a body of at most `MAX_BODY` bytes in memory, chunked ones too.
+    """DRF's request, with a body of at most `MAX_BODY` bytes in memory, also if it is chunked.
 
-    Reading `data` raises BodyTooLarge for a longer one and BadParameter for one that breaks off.
+    Reading `data` raises BodyTooLarge for a longer body and BadParameter for one that breaks off.
     """
 
     def _not_authenticated(self) -> None:
-        # DRF would ask the site's REST_FRAMEWORK what nobody is.
+        # DRF would read the anonymous user's class from the site's REST_FRAMEWORK.
         self._authenticator = None
-        self.user = nobody()
+        self.user = anonymous_user()
         self.auth = None
 
     def _load_stream(self) -> None:
@@ -130,7 +149,8 @@ class BoundedRequest(Request):
     def _read_body(self) -> bytes:
         source = self._source()
         try:
-            body: bytes = source.read(MAX_BODY + 1)
+            with slow_bodies.bounded(getattr(self._request, "environ", {})):
+                body: bytes = source.read(MAX_BODY + 1)
         except Exception as error:  # web servers have exceptions of their own for it
             raise BadParameter(("body",), "body_incomplete", "The body broke off or is malformed.") from error
         if len(body) < self._declared_length():
@@ -138,7 +158,7 @@ class BoundedRequest(Request):
         return body
 
     def _source(self) -> Any:
-        # Without a length, which chunks and HTTP/2 can do without, Django takes the body for empty.
+        # Without a Content-Length, Django takes the body for empty; chunked and HTTP/2 bodies may have none.
         environ = getattr(self._request, "environ", {})
         if not environ.get("CONTENT_LENGTH"):
             if environ.get("wsgi.input_terminated"):

@@ -1,22 +1,22 @@
-"""What goes in and out of the tracking endpoints, by name and type."""
+"""Names and types of the tracking endpoints' input and output."""
 
 from collections.abc import Callable
-from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from rest_framework import serializers
 
+from .. import sessions
+from ..analytics.timeseries import Bucket
+from ..core.identifiers import MAX_LENGTH, clean_zephr_session_id
+from ..core.tokens import Token, format_time
 from ..exceptions import InvalidValue
-from ..identifiers import MAX_LENGTH, clean_user_id, clean_zephr_session_id
 from ..models import TrackingSession
-from ..timeline import Bucket
-from ..tokens import Token, format_time
 
 
 class IdField(serializers.CharField):
     """An id as text, or as the bytes of a query or form; blank and null count as absent.
 
-    `clean` returns the id as it is kept. Raises InvalidValue for one that breaks a rule.
+    `clean` returns the id as it is stored. Raises InvalidValue for an id that breaks a rule.
     """
 
     def __init__(self, clean: Callable[[str], str | None], **kwargs: Any) -> None:
@@ -37,43 +37,18 @@ class IdField(serializers.CharField):
 
 
 class StartSessionSerializer(serializers.Serializer):
-    """What POST takes."""
+    """The input of POST."""
 
     user_id = IdField(
-        clean_user_id, help_text="Identifies a user across sessions; send it hashed or encrypted."
+        sessions.given_user_id, help_text="Identifies a user across sessions; send it hashed or encrypted."
     )
     zephr_session_id = IdField(
         clean_zephr_session_id, help_text="Links the session to one of Zephr's, where the site does that."
     )
 
 
-def represent(token: Token) -> dict[str, str]:
-    """Return a session as `TrackingSessionSerializer` does, without making fields for it."""
-    members = {
-        "sessionId": token.session_id,
-        "startTime": format_time(token.start_time),
-        "source": token.source,
-    }
-    if token.user_id is not None:
-        members["userId"] = token.user_id
-    if token.provider_name is not None:
-        members["providerName"] = token.provider_name
-    return members
-
-
-def rendered(token: Token) -> bytes:
-    """Return the answer that has the session as its data, as the views render it."""
-    user_id = "" if token.user_id is None else f',"userId":{_quoted(token.user_id)}'
-    provider_name = "" if token.provider_name is None else f',"providerName":{_quoted(token.provider_name)}'
-    # By hand, for the fast lane: an encoder that is set up for each answer costs several times as much.
-    return (
-        f'{{"data":{{"sessionId":{_quoted(token.session_id)},"startTime":"{format_time(token.start_time)}"'
-        f',"source":{_quoted(token.source)}{user_id}{provider_name}}}}}'
-    ).encode("ascii")
-
-
 class TrackingSessionSerializer(serializers.Serializer):
-    """A session as POST and GET answer it; what has no value is left out."""
+    """A session in the answers to POST and GET; fields without a value are left out."""
 
     sessionId = serializers.CharField(source="session_id")
     startTime = serializers.SerializerMethodField()
@@ -85,14 +60,12 @@ class TrackingSessionSerializer(serializers.Serializer):
         return format_time(token.start_time)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        if type(self) is TrackingSessionSerializer:
-            return represent(instance)
         members = super().to_representation(instance)
         return {name: value for name, value in members.items() if value is not None}
 
 
 class RecordedSessionSerializer(TrackingSessionSerializer):
-    """A session as the listing answers it, from its row."""
+    """A session in the listing, made from its row."""
 
     playoutId = serializers.CharField(source="playout_id")
     endedAt = serializers.SerializerMethodField()
@@ -105,7 +78,7 @@ class RecordedSessionSerializer(TrackingSessionSerializer):
 
 
 class BucketSerializer(serializers.Serializer):
-    """An hour or a day of the statistics; `start` with the offset of its zone."""
+    """An hour or a day of the statistics; `start` has the offset of its zone."""
 
     start = serializers.SerializerMethodField()
     sessions = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""What the arguments of commands may be: each reads a text, and raises what argparse tells the operator."""
+"""Types of commands' arguments. Each reads a text, or raises the error that argparse shows."""
 
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 def moment(text: str) -> datetime:
-    """Read ISO 8601, without an offset in the site's time zone; give it in UTC."""
+    """Read a time in ISO 8601 and return it in UTC; without an offset it is in the site's time zone."""
     value = datetime.fromisoformat(text)
     try:
         return (timezone.make_aware(value) if timezone.is_naive(value) else value).astimezone(UTC)

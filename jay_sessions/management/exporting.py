@@ -1,4 +1,4 @@
-"""What the commands that export have in common: to a file or to standard output, whole or not at all."""
+"""The base of the commands that export: to standard output, or to a file, whole or not at all."""
 
 import contextlib
 import os
@@ -6,16 +6,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from .. import export
-from ..exceptions import InvalidValue, StoreUnavailable
-from ..export import Format
-from ..querysets import TrackingSessionQuerySet
-from ..store import available
-from .progress import Progress
+from ..analytics import export
+from ..analytics.export import Format
+from ..database.errors import translating_errors
+from ..exceptions import InvalidValue
+from ..models import TrackingSessionQuerySet
+from .base import JayCommand
 
 
 def add_arguments(parser: CommandParser, default: Format) -> None:
@@ -25,58 +25,74 @@ def add_arguments(parser: CommandParser, default: Format) -> None:
         "--output",
         default="-",
         metavar="FILE",
-        help="is complete once it is there, readable for its owner alone (default: standard output)",
+        help="appears once it is complete; only its owner can read it (default: standard output)",
     )
 
 
-def write(
-    command: BaseCommand,
-    rows: Callable[[], TrackingSessionQuerySet],
-    options: Mapping[str, Any],
-    columns: Mapping[str, str] | None = None,
-) -> None:
-    """Export the rows to where the options say. Raises CommandError for what goes wrong."""
-    try:
-        found = rows()
-        with available():
-            total = found.count()
-        with _output(command, options["output"]) as out, Progress(total, command.stderr) as progress:
-            for data, sessions in export.blocks(found, Format(options["format"]), columns):
-                out.write(data)
-                progress.add(sessions)
-    except InvalidValue as error:
-        raise CommandError(f"A filter cannot match anything: {error}") from error
-    except StoreUnavailable as error:
-        raise CommandError(f"{error} The export is not complete.") from error
-    except BrokenPipeError:
-        # Whoever was reading has enough. What is still buffered has nowhere to go at the end, either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        raise CommandError(f"The export cannot be written: {error}") from error
-    except KeyboardInterrupt:
-        raise CommandError("Stopped. The export is not complete.") from None
+class ExportCommand(JayCommand):
+    """A command that exports sessions."""
 
+    def so_far(self) -> str:
+        return "The export is not complete."
 
-@contextlib.contextmanager
-def _output(command: BaseCommand, name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        binary: Any = command.stdout.buffer
-        yield binary
-        binary.flush()
-    else:
-        with _complete_file(Path(name).resolve()) as out:
+    def write(
+        self,
+        rows: Callable[[], TrackingSessionQuerySet],
+        options: Mapping[str, Any],
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        """Export the rows as the options say. Raises CommandError for any failure."""
+        try:
+            chosen = rows()
+            with translating_errors():
+                total = chosen.count()
+            with self._output(options["output"]) as out, self.progress(total) as progress:
+                for data, sessions in export.blocks(chosen, Format(options["format"]), columns):
+                    out.write(data)
+                    progress.add(sessions)
+        except InvalidValue as error:
+            raise CommandError(f"A filter cannot match anything: {error}") from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) and self._called_from_command_line:
+                # The reader, such as `head`, has closed the pipe.
+                self.forget_output()
+                sys.exit(1)
+            self.output_failed(error, "The export cannot be written")
+
+    @contextlib.contextmanager
+    def _output(self, name: str) -> Iterator["_Out"]:
+        if name == "-":
+            self.stdout.flush()
+            # A stream without a byte buffer, such as io.StringIO, takes text.
+            out: _Out = getattr(self.stdout, "buffer", None) or _AsText(self.stdout)
             yield out
+            self.stdout.flush()
+        else:
+            with _complete_file(Path(name).resolve()) as out:
+                yield out
+
+
+class _Out(Protocol):
+    def write(self, data: bytes, /) -> Any: ...
+
+
+class _AsText:
+    def __init__(self, out: Any) -> None:
+        self._out = out
+
+    def write(self, data: bytes) -> None:
+        # A block ends with a whole line, so no character is cut.
+        self._out.write(data.decode(), ending="")
 
 
 @contextlib.contextmanager
-def _complete_file(path: Path) -> Iterator[BinaryIO]:
-    """Write beside `path`, and put the whole file in its place at the end; on a failure leave nothing."""
+def _complete_file(path: Path) -> Iterator[_Out]:
+    """Write to a file beside `path`, and rename it at the end; after a failure nothing is left."""
     if path.exists() and not path.is_file():
         raise CommandError(f"{path} is no ordinary file.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
         try:
-            yield out  # type: ignore[misc] # a wrapper that is as good as a BinaryIO
+            yield out
             out.flush()
             os.fsync(out.fileno())
             Path(out.name).replace(path)

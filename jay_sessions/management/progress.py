@@ -1,5 +1,6 @@
-"""A progress bar for commands: on a terminal one line that is drawn anew, elsewhere a line now and then."""
+"""A progress bar for commands: on a terminal one line that is redrawn, elsewhere a line now and then."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -9,13 +10,16 @@ _LINE = 30.0
 
 
 class Progress:
-    """`with Progress(total, self.stderr) as progress`, then `progress.add()` for each thing that is done."""
+    """`with Progress(total, self.stderr) as progress`, then `progress.add()` for each finished thing.
+
+    With `out` None it shows nothing. If output fails, the work goes on without it.
+    """
 
     def __init__(self, total: int, out: Any) -> None:
         self._total = total
         self._out = out
         self._done = 0
-        self._is_terminal = out.isatty()
+        self._is_terminal = out is not None and out.isatty()
         self._next = 0.0 if self._is_terminal else time.monotonic() + _LINE
 
     def __enter__(self) -> "Progress":
@@ -24,10 +28,10 @@ class Progress:
     def __exit__(self, *exc_info: object) -> None:
         if self._is_terminal and self._done:
             self._draw()
-            self._out.write("")
+            self._write("\n")
 
     def add(self, count: int = 1, *, left: int | None = None) -> None:
-        """Note that so many more are done; what is beyond the total counts to it, as does what is `left`."""
+        """Count finished things; the total grows if they are more. `left` sets how many are left."""
         self._done += count
         self._total = max(self._total if left is None else self._done + left, self._done)
         if time.monotonic() >= self._next:
@@ -39,6 +43,11 @@ class Progress:
         text = f"{share:4.0%} {self._done:,} of {self._total:,}"
         if self._is_terminal:
             bar = "█" * round(share * _WIDTH)
-            self._out.write(f"\r{bar:░<{_WIDTH}} {text}", style_func=str, ending="")
+            self._write(f"\r{bar:░<{_WIDTH}} {text}")
         else:
-            self._out.write(text, style_func=str)
+            self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        if self._out is not None:
+            with contextlib.suppress(OSError):
+                self._out.write(text, style_func=str, ending="")

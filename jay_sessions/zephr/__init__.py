@@ -1,1 +1,1 @@
-"""Sessions of Zephr, fetched from its Admin API: signature -> transport -> client -> gateway."""
+"""Reads Zephr sessions from Zephr's Admin API: signature -> transport -> client -> gateway."""

@@ -1,4 +1,4 @@
-"""Work that several threads want at the same time, done once ("single flight")."""
+"""Work that several threads want at the same time is done once ("single flight")."""
 
 import dataclasses
 import threading
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Landing(Generic[T]):
-    """What came of the work.
+    """The result of the work.
 
-    `joined` says that another thread did it, `shared` that more than one thread has this very value.
+    `joined`: another thread did it. `shared`: more than one thread has this very object.
     """
 
     value: T
@@ -25,23 +25,23 @@ class _Flight(Generic[T]):
     def __init__(self) -> None:
         self.ended = threading.Event()
         self.others = 0
-        # A list, as the work may come to any value, and to none.
+        # A list: empty until there is a value, and any value may be the result, None too.
         self.values: list[T] = []
 
 
 class Flights(Generic[T]):
-    """The flights that are under way in this process, by key; each is forgotten when it ends."""
+    """The flights under way in this process, by key; a flight is removed when it ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
     def share(self, key: str, work: Callable[[], T], deadline: float) -> Landing[T]:
-        """Do the work, or wait for a thread that is at it for the same key.
+        """Do the work, or wait for a thread that already does it for the same key.
 
-        Raises TimeoutError when `deadline`, by `time.monotonic`, has passed while waiting, and what
-        `work` raises, in the thread that does it. One of those who waited for such a thread then
-        does the work, and the others wait for that one.
+        Raises TimeoutError if `deadline` (of `time.monotonic`) passes while waiting. The thread that does
+        the work raises what `work` raises; then one of the waiting threads does the work, and the others
+        wait for that one.
         """
         while True:
             flight, leads = self._board(key)
@@ -69,5 +69,5 @@ class Flights(Generic[T]):
             with self._lock:
                 del self._flights[key]
             flight.ended.set()
-        # Nobody boards any more, so this is the last word on how many there are.
+        # No thread can join any more, so the count is final.
         return Landing(value, joined=False, shared=flight.others > 0)

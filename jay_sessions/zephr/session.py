@@ -1,7 +1,7 @@
-"""A Zephr session, typed over the fields of Zephr's reference page for `GET /v3/sessions/{id}`.
+"""A Zephr session with types, by Zephr's reference page for `GET /v3/sessions/{id}`.
 
-Reading is lenient, as Zephr may change: a field that is missing or of another type is None, or an
-empty tuple or mapping where it holds many. `ZephrSession.raw` has everything as it came.
+Reading is lenient, as Zephr may change. A field that is missing or has another type becomes None, or an
+empty tuple or mapping if it holds many values. `ZephrSession.raw` has everything as it came.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ _DATE = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}):(\d{2}) ([AP]M) UTC", re.ASCII)
 
 
 class State(enum.StrEnum):
-    """How well Zephr knows who uses a device."""
+    """How well Zephr knows the user of a device."""
 
     ANONYMOUS = "anonymous"
     RECOGNISED = "recognised"
@@ -41,7 +41,7 @@ class DeviceSession:
     geo_state: str | None = None
     device_name: str | None = None
     country: str | None = None
-    session_id: str | None = None
+    session_id: str | None = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def parse(cls, obj: Mapping[str, Any]) -> Self:
@@ -64,7 +64,7 @@ class DeviceSession:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A row of `access_model.delivered_entitlements`; the reference leaves open what meters it."""
+    """A row of `access_model.delivered_entitlements`; the reference does not say what meters it."""
 
     id: str | None = None
     direct: bool | None = None
@@ -84,7 +84,7 @@ class Entitlement:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AccessModel:
-    """What the session may use, and how much of it. `user_state` is, for example, `registered`."""
+    """The things that the session may use, and how often. `user_state` is, for example, `registered`."""
 
     meters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     credits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -116,18 +116,18 @@ class ZephrSession:
     sub_tenant_id: str | None = None
     authenticated: bool | None = None
     v: int | None = None
-    session_variables: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    user_id: str | None = None
+    session_variables: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    user_id: str | None = dataclasses.field(default=None, repr=False)
     sessions: tuple[DeviceSession, ...] = ()
     access_model: AccessModel | None = None
     last_updated: int | None = None
     test_groups: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    second_party_data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    second_party_data: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, obj: Mapping[str, Any]) -> Self:
-        """Read the object of a 200. Raises nothing, whatever is in it."""
+        """Read the object of a 200. Raises nothing, whatever it holds."""
         access_model = _one(dict, obj.get("access_model"))
         return cls(
             tenant_id=_one(str, obj.get("tenantId")),
@@ -146,7 +146,7 @@ class ZephrSession:
 
     @property
     def last_updated_at(self) -> datetime.datetime | None:
-        """`last_updated` in UTC; None where no datetime can hold it."""
+        """`last_updated` in UTC; None if it is too large for a datetime."""
         if self.last_updated is None:
             return None
         try:
@@ -156,7 +156,7 @@ class ZephrSession:
 
 
 def _one(kind: type[T], value: object) -> T | None:
-    # Exactly that type, as True is an int to isinstance.
+    # Exactly this type, because isinstance takes True for an int.
     return value if type(value) is kind else None
 
 
@@ -180,8 +180,8 @@ def _state(value: object) -> State | None:
 
 
 def _date(value: object) -> datetime.datetime | None:
-    # "2025-02-08 14:29 PM UTC": the hour runs to 23, so AM and PM say nothing new; where they say
-    # something else, nobody knows which of the two is right.
+    # "2025-02-08 14:29 PM UTC": the hour runs to 23, so AM and PM add nothing. If they contradict the
+    # hour, it is unknown which of the two is right.
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None or (match[2] >= "12") != (match[4] == "PM"):
         return None

@@ -1,12 +1,8 @@
-"""The signature of a request to Zephr's Admin API, as Zephr's documentation describes it."""
+"""The signature of a request to Zephr's Admin API, by Zephr's documentation."""
 
 import hashlib
-import re
 
 SCHEME = "ZEPHR-HMAC-SHA256"
-
-ACCESS_KEY = re.compile("[!-9;-~]+")
-"""Of printable ASCII all but the colon, which ends it in the header."""
 
 
 def sign(
@@ -14,10 +10,10 @@ def sign(
 ) -> str:
     """Return the SHA-256 hash over the secret key and the request, as 64 hexadecimal digits.
 
-    `path` and `query` are what goes over the wire, percent-encoded, without host and without `?`;
+    `path` and `query` are as sent, percent-encoded, without host and without `?`;
     `body` is empty for GET; `timestamp` is in milliseconds since the epoch.
     """
-    # Zephr gives the order, and nothing stands between the parts.
+    # Zephr's documentation gives this order, without separators.
     digest = hashlib.sha256(secret_key.encode())
     digest.update(body)
     digest.update(f"{path}{query}{method.upper()}{timestamp}{nonce}".encode())
@@ -37,7 +33,7 @@ def authorization(
 ) -> str:
     """Return the value of the header `Authorization`; the parameters are those of `sign`.
 
-    Zephr accepts a nonce once and a timestamp near its own clock.
+    Zephr accepts each nonce once, and only a timestamp near its own clock.
     """
     digest = sign(
         secret_key, body=body, path=path, query=query, method=method, timestamp=timestamp, nonce=nonce

@@ -1,15 +1,17 @@
-"""The wire under the client: connections that keep to a limit of time and of bytes per exchange.
+"""The connections below the client. They keep to a limit of time and of bytes per exchange.
 
-The limits of urllib3 and `requests` start anew with every byte, so an answer that drips has none.
-Here everything that is read, from the first byte of the status line, goes through a reader which
-gives the socket no more time than the whole exchange has left.
+The time limits of urllib3 and `requests` start anew with every byte, so they never end a slow answer.
+Here a reader reads everything from the first byte of the status line on, and gives the socket no more
+time than the whole exchange has left.
 """
 
 import contextlib
 import contextvars
-import errno
+import http
 import http.client
 import io
+import logging
+import os
 import queue
 import re
 import socket
@@ -22,38 +24,46 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from ..exceptions import ZephrBadResponse, ZephrError, ZephrTimeout, ZephrUnavailable
-from .retries import Failure
+from .egress import ProxyFailure
 
 MAX_WIRE_BYTES = 2 * 2**20
-"""Bytes read for one answer: status lines, headers and what frames the body included."""
+"""Most bytes to read for one answer: status lines, headers, and the body with its framing."""
 
-FAILURES = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError)
-"""What the layers below raise when an exchange fails (exceptions of `requests` are OSErrors)."""
-
-# A list of one and the same length is allowed; urllib3 refuses one of several (RFC 9110, 8.6).
+# A list is valid if all its lengths are equal; urllib3 refuses different ones (RFC 9110, 8.6).
 _LENGTH = re.compile(r"[0-9]{1,19}([ \t]*,[ \t]*[0-9]{1,19})*[ \t]*")
 
 
 class Exchange:
-    """One request and its answer: the time they may take, in seconds, and what came of it."""
+    """One request and its answer: the time they may take, in seconds, and the result."""
 
     def __init__(self, timeout: float, connect_timeout: float, *, fresh: bool) -> None:
-        self.deadline = time.monotonic() + timeout
-        self.connect_timeout = connect_timeout
+        self._deadline = self._limit = time.monotonic() + timeout
+        self._connect_timeout = connect_timeout
         self.fresh = fresh
         self.connected_anew = False
+        self.at_proxy = False
         self.bytes_received = 0
         self.cut_off = False
         self.status: int | None = None
         self.skew: float | None = None
 
     def time_left(self) -> float:
-        """Return a time above 0. Raises TimeoutError when there is none."""
-        return _until(self.deadline)
+        """Return the seconds left (while connecting: for that), above 0. Raises TimeoutError if none are."""
+        left = self._limit - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("The time limit is reached.")
+        return left
+
+    @contextlib.contextmanager
+    def connecting(self, *, through_proxy: bool) -> Iterator[None]:
+        """Limit the time to connect. If that fails, `at_proxy` says whether it failed at the proxy."""
+        self.connected_anew, self.at_proxy = True, through_proxy
+        self._limit = min(self._deadline, time.monotonic() + self._connect_timeout)
+        yield
+        self._limit, self.at_proxy = self._deadline, False
 
     def received(self, count: int) -> None:
-        """Take note of what was read from the socket. Raises HTTPException when it is too much."""
+        """Count the bytes read from the socket. Raises HTTPException if they are too many."""
         self.cut_off = count == 0
         self.bytes_received += count
         if self.bytes_received > MAX_WIRE_BYTES:
@@ -63,61 +73,26 @@ class Exchange:
 _current: contextvars.ContextVar[Exchange] = contextvars.ContextVar("jay_sessions.zephr.exchange")
 
 
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return _current.get(None) is None
+
+
+# urllib3 logs the path, and so the session's id. The client itself logs what is worth a line.
+for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.response", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_is_not_ours)
+
+
 @contextlib.contextmanager
 def limited(timeout: float, connect_timeout: float, *, fresh: bool = False) -> Iterator[Exchange]:
-    """Hold whatever this thread sends and receives over `POOL_CLASSES` to limits, in seconds.
+    """Limit all that this thread sends and receives over `POOL_CLASSES`; both limits are in seconds.
 
-    With `fresh`, no connection that was kept open is used.
+    With `fresh`, the thread uses new connections only.
     """
     token = _current.set(Exchange(timeout, connect_timeout, fresh=fresh))
     try:
         yield _current.get()
     finally:
         _current.reset(token)
-
-
-def explain(error: BaseException, exchange: Exchange) -> Failure:
-    """Return what one of `FAILURES` means to a caller, its error to be raised outside the `except` block.
-
-    Only the words of the operating system or of TLS become its cause: the other exceptions hold the
-    request, with the signature, or a piece of the answer; so do the frames of a traceback.
-    """
-    root = _root(error)
-    may_pass = False
-    if isinstance(root, TimeoutError):
-        meaning: ZephrError = ZephrTimeout("Zephr did not answer in full within the time limit.")
-    elif isinstance(root, OSError | urllib3.exceptions.SSLError):
-        meaning, may_pass = ZephrUnavailable("Zephr cannot be reached, or broke off."), _may_pass(root)
-    elif exchange.cut_off and not isinstance(root, http.client.BadStatusLine):
-        meaning, may_pass = ZephrUnavailable("Zephr broke off in the middle of its answer."), True
-    else:
-        meaning = ZephrBadResponse("Zephr answered with broken HTTP, or with too much of it.")
-    if isinstance(root, OSError):
-        meaning.__cause__ = root.with_traceback(None)
-    # A connection that was kept open may end just as it is used again, which says nothing of Zephr.
-    at_once = not exchange.connected_anew and not exchange.bytes_received
-    return Failure(meaning, may_pass=may_pass, at_once=at_once)
-
-
-def _may_pass(error: BaseException) -> bool:
-    if isinstance(error, socket.gaierror):
-        return error.errno == socket.EAI_AGAIN
-    if isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return True
-    return isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
-
-
-def _root(error: BaseException) -> BaseException:
-    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
-        error = inner
-    return error
-
-
-def _until(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("The time limit is reached.")
-    return left
 
 
 class _LimitedReader(io.RawIOBase):
@@ -149,12 +124,22 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         self._exchange.status = self.status
-        # http.client takes the end of the connection for the end of the headers, and urllib3 logs
-        # what it cannot parse, to go on without it; both take a length that is none for no length.
+        # At the end of the connection, http.client assumes the end of the headers. urllib3 logs headers
+        # that it cannot parse, and goes on without them. Both ignore an invalid length.
         if self._exchange.cut_off or self.headers.defects or self.headers.get_payload():
             raise http.client.HTTPException("The headers are broken.")
         if not all(map(_LENGTH.fullmatch, self.headers.get_all("Content-Length", ()))):
             raise http.client.HTTPException("The length is none.")
+
+
+class _TunnelResponse(_Response):
+    """A proxy's answer to CONNECT."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status != http.HTTPStatus.OK:
+            raise ProxyFailure.answered(status)
+        return version, status, reason
 
 
 class _Connection(HTTPConnection):
@@ -163,9 +148,42 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _connect(self.host, self.port, self.socket_options)
 
+    def connect(self) -> None:
+        with _current.get().connecting(through_proxy=self.proxy is not None):
+            super().connect()
+
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    pass
+    def _tunnel(self) -> None:
+        self.response_class = _TunnelResponse
+        super()._tunnel()
+        self.response_class = _Response
+        exchange = _current.get()
+        if exchange.cut_off:
+            # At the end of the connection, http.client assumes the end of the headers.
+            raise ConnectionError("it broke off")
+        # The next bytes are TLS with Zephr itself.
+        exchange.at_proxy = False
+        self.sock.settimeout(exchange.time_left())
+
+
+class _ProxyTLSSocket(ssl.SSLSocket):
+    # For TLS with Zephr inside TLS with the proxy: urllib3 reads the inner one in many steps, and without
+    # this each step would have the socket's whole time.
+    def recv(self, *args: Any) -> bytes:
+        self.settimeout(_current.get().time_left())
+        return super().recv(*args)
+
+
+def proxy_context(verify: str | bool) -> ssl.SSLContext:
+    """Return the context for TLS with an https proxy; `verify` is as in `requests`, but a path or False."""
+    directory = isinstance(verify, str) and os.path.isdir(verify)  # noqa: PTH112 (a path that cannot be is none)
+    file = None if directory or not verify else str(verify)
+    context = ssl.create_default_context(cafile=file, capath=str(verify) if directory else None)
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.sslsocket_class = _ProxyTLSSocket
+    return context
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -174,9 +192,16 @@ class _Pool(urllib3.HTTPConnectionPool):
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)
         if _current.get().fresh:
-            # Closed, it connects anew, as one does that urllib3 finds dropped.
+            # A closed connection connects anew; urllib3 does the same with one that it finds dropped.
             connection.close()
         return connection
+
+    def _validate_conn(self, conn: Any) -> None:
+        # For http, urllib3 connects during the request. Here that would count a reset while connecting as a
+        # reset of an open connection.
+        super()._validate_conn(conn)
+        if conn.is_closed:
+            conn.connect()
 
 
 class _TLSPool(_Pool, urllib3.HTTPSConnectionPool):
@@ -184,15 +209,13 @@ class _TLSPool(_Pool, urllib3.HTTPSConnectionPool):
 
 
 POOL_CLASSES = {"http": _Pool, "https": _TLSPool}
-"""By scheme, for `urllib3.PoolManager.pool_classes_by_scheme`."""
+"""By scheme, the value for `urllib3.PoolManager.pool_classes_by_scheme`."""
 
 
 def _connect(host: str, port: int, options: Any) -> socket.socket:
-    # urllib3 gives each address of a host the whole time to connect; here they share it.
+    # urllib3 gives each address of a host the whole time to connect; here all addresses share it.
     exchange = _current.get()
-    exchange.connected_anew = True
-    deadline = min(exchange.deadline, time.monotonic() + exchange.connect_timeout)
-    addresses = _resolve(host, port, _until(deadline))
+    addresses = _resolve(host, port, exchange.time_left())
     failure: OSError | None = None
     for tried, (*kind, _, address) in enumerate(addresses):
         with contextlib.ExitStack() as on_failure:
@@ -200,10 +223,10 @@ def _connect(host: str, port: int, options: Any) -> socket.socket:
                 sock = on_failure.enter_context(socket.socket(*kind))
                 for option in options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(_until(deadline) / (len(addresses) - tried))
+                sock.settimeout(exchange.time_left() / (len(addresses) - tried))
                 sock.connect(address)
-                # For TLS, whose handshake comes next; what is sent after it fits into any buffer.
-                sock.settimeout(_until(deadline))
+                # For the TLS handshake, which comes next. All that is sent after it fits into any buffer.
+                sock.settimeout(exchange.time_left())
             except OSError as error:
                 failure = error
                 continue
@@ -213,8 +236,8 @@ def _connect(host: str, port: int, options: Any) -> socket.socket:
 
 
 def _resolve(host: str, port: int, timeout: float) -> list[Any]:
-    # Nothing can interrupt getaddrinfo, whose own limits are those of the system's resolver; so it
-    # is asked by a thread that may outlive the call.
+    # Nothing can interrupt getaddrinfo; only the system's resolver limits it. So a thread runs it that
+    # may outlive the call.
     answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
 
     def ask() -> None:

@@ -1,19 +1,30 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import router, transaction
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
-from ...grants import Scope, default_origins, default_playouts, default_scopes
 from ...models import ApiKey
+from ...models.grants import Scope, default_origins, default_playouts, default_scopes
 from ..arguments import moment
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
-    help = "Creates an API key and prints it, alone, on standard output. It cannot be shown again."
+class Command(JayCommand):
+    help = (
+        "Creates an API key and prints it, alone, on standard output. It cannot be shown again. A key that "
+        "could not be printed is not stored."
+    )
+
+    printed = False
+
+    def so_far(self) -> str:
+        return "The key that was printed is not valid." if self.printed else "No key was created."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="whose key it is")
+        parser.add_argument("name", metavar="NAME", help="the name of who will use it")
         parser.add_argument(
             "--scope",
             dest="scopes",
@@ -39,23 +50,30 @@ class Command(BaseCommand):
             "--expires-at",
             type=moment,
             metavar="ISO8601",
-            help="until when, as 2027-01-31T00:00:00Z (default: for ever)",
+            help="when it ends, as 2027-01-31T00:00:00Z (default: never)",
         )
 
     def handle(self, **options: Any) -> None:
         expires_at = options["expires_at"]
         if expires_at is not None and expires_at <= timezone.now():
             raise CommandError("--expires-at lies in the past: the key would never be valid.")
+        fields = {
+            "scopes": list(dict.fromkeys(options["scopes"] or default_scopes())),
+            "playouts": options["playouts"] or default_playouts(),
+            "origins": options["origins"] or default_origins(),
+            "expires_at": expires_at,
+        }
         try:
-            _, text = ApiKey.objects.issue(
-                options["name"],
-                scopes=list(dict.fromkeys(options["scopes"] or default_scopes())),
-                playouts=options["playouts"] or default_playouts(),
-                origins=options["origins"] or default_origins(),
-                expires_at=expires_at,
-            )
+            self._issue(options["name"], fields)
         except ValidationError as error:
             raise CommandError(
                 "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             ) from error
-        self.stdout.write(text)
+
+    @sensitive_variables("text")
+    def _issue(self, name: str, fields: dict[str, Any]) -> None:
+        # The commit comes last: a key that was not printed must not be valid.
+        with transaction.atomic(router.db_for_write(ApiKey)):
+            _, text = ApiKey.objects.issue(name, **fields)
+            self.result(text)
+            self.printed = True

@@ -3,24 +3,28 @@ import itertools
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from ... import conf, enrichment
-from ...enrichment import Outcome
+from ... import conf
+from ...analytics import enrichment
+from ...analytics.enrichment import Outcome
 from ...exceptions import ZephrCredentialsRejected, ZephrError
 from ..arguments import at_least_one, rate
-from ..progress import Progress
+from ..base import JayCommand
 
 FAILURES_IN_A_ROW = 5
 MAX_WAIT = 60
-"""Seconds of waiting after a failure."""
+"""Longest wait after a failure, in seconds."""
 
 
-class Command(BaseCommand):
+class Command(JayCommand):
     help = (
         "Fetches, for analytics, the Zephr sessions that tracking sessions are linked to: state, device, "
         "browser, system, country. May be stopped and run again, also in several places at once."
     )
+
+    def so_far(self) -> str:
+        return "The next run goes on from here."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--rate", type=rate, default=5.0, help="calls a second at most (default: 5)")
@@ -34,15 +38,13 @@ class Command(BaseCommand):
         total = enrichment.waiting()
         outcomes: collections.Counter[Outcome] = collections.Counter()
         try:
-            with Progress(min(total, options["limit"] or total), self.stderr) as progress:
+            with self.progress(min(total, options["limit"] or total)) as progress:
                 for zephr_session_id in itertools.islice(enrichment.waiting_ids(), options["limit"]):
                     outcomes[self._enrich(zephr_session_id)] += 1
                     progress.add()
-        except KeyboardInterrupt:
-            raise CommandError("Stopped. The next run goes on from here.") from None
         finally:
             said = [f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome]]
-            self.stdout.write(f"{', '.join(said) or 'Nothing was fetched'}.")
+            self.report(f"{', '.join(said) or 'Nothing was fetched'}.")
 
     def _enrich(self, zephr_session_id: str) -> Outcome:
         while True:
@@ -52,7 +54,7 @@ class Command(BaseCommand):
             except ZephrError as error:
                 self._failures += 1
                 if isinstance(error, ZephrCredentialsRejected) or self._failures >= FAILURES_IN_A_ROW:
-                    raise CommandError(f"{error} The next run goes on from here.") from error
+                    raise CommandError(f"{error} {self.so_far()}") from error
                 if not error.retryable:
                     return Outcome.FAILED
                 time.sleep(min(MAX_WAIT, getattr(error, "retry_after", None) or 2**self._failures))

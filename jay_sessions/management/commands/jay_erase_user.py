@@ -1,37 +1,56 @@
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from ... import retention
-from ...exceptions import InvalidValue, StoreUnavailable
-from ...store import available
-from ..progress import Progress
+from ...database.errors import translating_errors
+from ...exceptions import InvalidValue
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
+class Command(JayCommand):
     help = (
         "Takes a user's id off all sessions, whatever form they have it in, and deletes what is known of the "
-        "Zephr sessions that they are linked to. The sessions stay, as nobody's. It cannot be undone."
+        "Zephr sessions that they are linked to. The sessions stay, as nobody's. It cannot be undone. A "
+        "keyed hash of the id is noted, so that jay_import_sessions leaves the user out."
     )
 
+    erased = 0
+
+    def so_far(self) -> str:
+        return f"{self.erased:,} sessions are erased, others may be left: run it again."
+
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user_id", metavar="USER_ID", help="the user id, as clients send it")
+        parser.add_argument("user_id", nargs="?", metavar="USER_ID", help="the user id, as clients send it")
+        parser.add_argument(
+            "--noted",
+            action="store_true",
+            help="instead of a user: all who are noted, from sessions that started before they were erased; "
+            "for after a backup was restored",
+        )
 
     def handle(self, **options: Any) -> None:
-        user_id, erased = options["user_id"], 0
+        if (options["user_id"] is None) is not options["noted"]:
+            raise CommandError("Name a user, or give --noted.")
         try:
-            with available():
-                total = retention.sessions_of_user(user_id).count()
-            with Progress(total, self.stderr) as progress:
-                for count in retention.erase_user(user_id):
-                    erased += count
-                    progress.add(count)
+            with translating_errors():
+                total = _sessions(options).count()
+            with self.progress(total) as progress:
+                for looked_at, count in _erase(options):
+                    self.erased += count
+                    progress.add(looked_at)
         except InvalidValue as error:
             raise CommandError(f"Nobody can have this user id: {error}") from error
-        except StoreUnavailable as error:
-            raise CommandError(
-                f"{error} {erased:,} sessions are erased, others may be left: run it again."
-            ) from error
-        except KeyboardInterrupt:
-            raise CommandError(f"Stopped. {erased:,} sessions are erased, others are left.") from None
-        self.stdout.write(f"{erased:,} session{'' if erased == 1 else 's'} erased.")
+        self.report(f"{self.erased:,} session{'' if self.erased == 1 else 's'} erased.")
+
+
+def _sessions(options: dict[str, Any]) -> Any:
+    return retention.noted_sessions() if options["noted"] else retention.sessions_of_user(options["user_id"])
+
+
+def _erase(options: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    if options["noted"]:
+        yield from retention.erase_noted()
+    else:
+        yield from ((count, count) for count in retention.erase_user(options["user_id"]))

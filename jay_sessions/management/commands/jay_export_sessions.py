@@ -1,17 +1,16 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from ...export import Format
-from ...identifiers import check_text
-from ...models import TrackingSession
-from ...patterns import WILDCARD
-from ...querysets import TrackingSessionQuerySet
+from ...analytics.export import Format
+from ...core.identifiers import check_text
+from ...core.patterns import WILDCARD
+from ...models import TrackingSession, TrackingSessionQuerySet
 from .. import exporting
 from ..arguments import moment
 
 
-class Command(BaseCommand):
+class Command(exporting.ExportCommand):
     help = "Exports tracking sessions, newest first, as CSV or as lines of JSON, in constant memory."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="before", type=moment, metavar="ISO8601", help="started before")
 
     def handle(self, **options: Any) -> None:
-        exporting.write(self, lambda: _rows(options), options)
+        self.write(lambda: _rows(options), options)
 
 
 def _rows(options: dict[str, Any]) -> TrackingSessionQuerySet:

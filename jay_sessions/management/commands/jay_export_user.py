@@ -1,16 +1,17 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from ... import export, retention
-from ...export import Format
+from ... import retention
+from ...analytics import export
+from ...analytics.export import Format
 from .. import exporting
 
 
-class Command(BaseCommand):
+class Command(exporting.ExportCommand):
     help = (
-        "Exports all that is stored of a user: the sessions, newest first, whatever form they have the user "
-        "id in, and what is known of the Zephr sessions that they are linked to."
+        "Exports all that is stored of a user: the sessions, newest first, in whatever form the user id is "
+        "stored, and what is known of the Zephr sessions that they are linked to."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,4 +22,4 @@ class Command(BaseCommand):
         def rows() -> Any:
             return retention.sessions_of_user(options["user_id"]).order_by("-session_id")
 
-        exporting.write(self, rows, options, export.ALL_COLUMNS)
+        self.write(rows, options, export.ALL_COLUMNS)

@@ -1,16 +1,18 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from ... import conf
 from ...exceptions import InvalidValue, ZephrError
-from ...zephr import ping
+from ...zephr import advice, ping
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
+class Command(JayCommand):
+    requires_migrations_checks = False
     help = (
         "Asks Zephr whether the tenant, the key pair and the clock are right, and says what to do where one "
-        "is not. Past the cache and the circuit breaker; two requests."
+        "is not. It sends two requests, past the cache and the circuit breaker."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,12 +29,14 @@ class Command(BaseCommand):
             )
         if warning := ping.warning(zephr):
             self.stderr.write(self.style.WARNING(warning))
+        for line in ping.way(zephr):
+            self.stdout.write(line)
         try:
             for line in ping.ping(zephr):
-                self.stdout.write(line)
+                self.report(line)
             if options["session"] is not None:
-                self.stdout.write(ping.fetch(zephr, options["session"]))
+                self.report(ping.fetch(zephr, options["session"]))
         except InvalidValue as error:
             raise CommandError(f"--session: {error}") from error
         except ZephrError as error:
-            raise CommandError(ping.advice(error)) from error
+            raise CommandError(advice.in_words(error)) from error

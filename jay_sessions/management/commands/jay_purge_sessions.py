@@ -1,18 +1,24 @@
+import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from ... import conf, retention, rollups
-from ...exceptions import StoreUnavailable
-from ...store import available
-from ..progress import Progress
+from ... import conf, retention
+from ...analytics import early_counts, rollups
+from ...database.errors import translating_errors
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
+class Command(JayCommand):
     help = (
         "Deletes the sessions that started longer than RETENTION ago, in batches, beside live traffic. Their "
         "numbers stay: days are counted first, as jay_rollup_sessions does. Run it every day."
     )
+
+    purged = 0
+
+    def so_far(self) -> str:
+        return f"{self.purged:,} sessions are purged. The next run goes on from here."
 
     def handle(self, **options: Any) -> None:
         if conf.get().retention is None:
@@ -20,28 +26,23 @@ class Command(BaseCommand):
                 'RETENTION is not set. Write, for 90 days: JAY_SESSIONS = {"RETENTION": 90 * 24 * 60 * 60, '
                 '"SESSION_LIFETIME": 30 * 24 * 60 * 60}'
             )
-        purged = 0
-        try:
-            self._count_days()
-            limit = retention.purge_limit()
-            if limit is not None:
-                with available():
-                    total = retention.sessions_to_purge(limit).count()
-                with Progress(total, self.stderr) as progress:
-                    for count in retention.purge(limit):
-                        purged += count
-                        progress.add(count)
-        except StoreUnavailable as error:
-            raise CommandError(
-                f"{error} {purged:,} sessions are purged. The next run goes on from here."
-            ) from error
-        except KeyboardInterrupt:
-            raise CommandError(
-                f"Stopped. {purged:,} sessions are purged. The next run goes on from here."
-            ) from None
-        self.stdout.write(f"{purged:,} session{'' if purged == 1 else 's'} purged.")
+        self._count_days()
+        limit = retention.purge_limit()
+        if limit is not None:
+            self._purge(limit)
+        self.report(f"{self.purged:,} session{'' if self.purged == 1 else 's'} purged.")
+
+    def _purge(self, limit: datetime.datetime) -> None:
+        with translating_errors():
+            total = retention.sessions_to_purge(limit).count()
+        with self.progress(total) as progress:
+            for count in retention.purge(limit):
+                self.purged += count
+                progress.add(count)
 
     def _count_days(self) -> None:
-        with Progress(0, self.stderr) as progress:
+        if warning := early_counts.warning():
+            self.stderr.write(warning)
+        with self.progress(0) as progress:
             for step in rollups.run():
                 progress.add(left=step.left)

@@ -1,18 +1,24 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from ...core.identifiers import check_text
+from ...exceptions import InvalidValue
 from ...models import ApiKey
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
-    help = "Revokes every API key of this name. What they created stays."
+class Command(JayCommand):
+    help = "Revokes every API key of this name. The sessions that were created with them stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="whose keys to revoke")
+        parser.add_argument("name", metavar="NAME", help="the name of the keys")
 
     def handle(self, **options: Any) -> None:
-        keys = ApiKey.objects.filter(name=options["name"])
+        try:
+            keys = ApiKey.objects.filter(name=check_text(options["name"]))
+        except InvalidValue as error:
+            raise CommandError(f"No API key can have this name: {error}") from error
         if not keys.exists():
             raise CommandError(f'There is no API key named "{options["name"]}".')
-        self.stdout.write(f"{keys.revoke()} revoked.")
+        self.report(f"{keys.revoke()} revoked.")

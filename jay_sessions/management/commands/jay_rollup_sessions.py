@@ -1,13 +1,12 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from ... import rollups
-from ...exceptions import StoreUnavailable
-from ..progress import Progress
+from ...analytics import early_counts, rollups
+from ..base import JayCommand
 
 
-class Command(BaseCommand):
+class Command(JayCommand):
     help = (
         "Counts the sessions by day, for the dashboard: what is new or has changed since the last run. "
         "Run it every few minutes; several runs at the same time share the work."
@@ -17,18 +16,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rebuild",
             action="store_true",
-            help="count every day anew; days of which sessions are gone keep their numbers",
+            help="count every day anew; a day keeps its numbers where some of its sessions are gone",
         )
 
+    def so_far(self) -> str:
+        return "The next run goes on from here."
+
     def handle(self, **options: Any) -> None:
-        days = 0
-        try:
-            with Progress(0, self.stderr) as progress:
-                for step in rollups.run(rebuild=options["rebuild"]):
-                    days += 1
-                    progress.add(left=step.left)
-        except StoreUnavailable as error:
-            raise CommandError(f"{error} Run it again.") from error
-        except KeyboardInterrupt:
-            raise CommandError("Stopped. The next run goes on from here.") from None
-        self.stdout.write("1 day counted." if days == 1 else f"{days:,} days counted.")
+        days = others = 0
+        if warning := early_counts.warning():
+            self.stderr.write(warning)
+        with self.progress(0) as progress:
+            for step in rollups.run(rebuild=options["rebuild"]):
+                days += 1
+                others += step.others
+                progress.add(left=step.left)
+        if others:
+            of_whom = "1 session has an id" if others == 1 else f"{others:,} sessions have ids"
+            self.stderr.write(f"{of_whom} of another day than started_at: the day of the id counts.")
+        self.report("1 day counted." if days == 1 else f"{days:,} days counted.")

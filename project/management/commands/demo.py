@@ -45,7 +45,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        # Also where the shell has told it to ignore Ctrl-C, as for a job in the background.
+        # This also works if the shell made it ignore Ctrl-C, as for a job in the background.
         for number in STOPPERS:
             signal.signal(number, _stop)
         with contextlib.suppress(_Stop):
@@ -106,11 +106,11 @@ class Command(BaseCommand):
 
 
 class _Stop(BaseException):
-    """Somebody wants the demo to end."""
+    """A signal asks the demo to end."""
 
 
 def _stop(*_: Any) -> None:
-    # Once is enough: make passes on what the terminal has sent already.
+    # Further signals are ignored: make sends again what the terminal has already sent.
     for number in STOPPERS:
         signal.signal(number, signal.SIG_IGN)
     raise _Stop
@@ -129,7 +129,7 @@ def _require_free(port: int) -> None:
 
 @contextlib.contextmanager
 def _zephr() -> Iterator[str]:
-    """Run the stand-in and point the site at it; gives the id of a session that it knows."""
+    """Run the stand-in and point the site to it; yield the id of a session that it knows."""
     access_key, secret_key = "demo", secrets.token_urlsafe(32)
     with ZephrStandIn(access_key, secret_key) as zephr:
         os.environ["ZEPHR_BASE_URL"] = zephr.base_url
@@ -140,7 +140,7 @@ def _zephr() -> Iterator[str]:
 
 
 def _enrich() -> None:
-    """Fetch what the stand-in knows of the demo sessions, in a process that is pointed at it."""
+    """Fetch the stand-in's data about the demo sessions, in a process that is pointed to it."""
     command = [sys.executable, "manage.py", "jay_enrich_sessions", "--rate", "100"]
     quiet = {**os.environ, "LOG_LEVEL": "WARNING"}
     subprocess.run(command, cwd=settings.BASE_DIR, env=quiet, check=True, stdout=subprocess.DEVNULL)
@@ -148,14 +148,17 @@ def _enrich() -> None:
 
 @contextlib.contextmanager
 def _site(port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the example site under Granian, as in production; gives its process once it answers."""
+    """Run the example site under Granian, as in production; yield its process once it answers."""
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
     command += [
         "--workers",
         "2",
         "--blocking-threads",
         "4",
-        # A worker may not notice that it is told to stop; without this, Granian waits for ever.
+        # The default is 512 for each of two workers, and idle connections count.
+        "--backpressure",
+        "16384",
+        # A worker may miss the signal to stop; without this option, Granian would wait for ever.
         "--workers-kill-timeout",
         "3",
         "--log-level",

@@ -20,6 +20,6 @@ form.addEventListener("submit", async (event) => {
     const data = await (action === "start" ? session.start(agreed.checked && user.value) : session[action]());
     output.value = data ? JSON.stringify(data, null, 2) : "No valid session.";
   } catch (error) {
-    output.value = `Refused: ${error.message}`;
+    output.value = error.status ? `Refused: ${error.message}` : error.message;
   }
 });

@@ -1,0 +1,1 @@
+"""The dashboard: its periods, cards, charts and links."""

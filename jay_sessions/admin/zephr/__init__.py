@@ -1,0 +1,1 @@
+"""The Zephr look-up."""

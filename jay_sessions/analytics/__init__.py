@@ -1,0 +1,1 @@
+"""Counts, lists, imports and exports sessions. Imports `store` and `zephr`, and below."""

@@ -1,0 +1,1 @@
+"""Imports sessions from files: reads lines, makes rows of them, stores batches."""

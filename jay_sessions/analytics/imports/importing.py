@@ -1,0 +1,156 @@
+"""Imports sessions from files in batches. Stored sessions stay, but an end in a file ends them."""
+
+import collections
+import contextlib
+import datetime
+import functools
+import operator
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from django.db import router, transaction
+
+from ... import conf
+from ...core.batches import batched
+from ...core.uuid7 import moment_of
+from ...database import clock
+from ...database.errors import translating_errors
+from ...models import TrackingSession, erased_users
+from ...store import ended
+from .. import changed_days, day_rollups, early_counts, statistics
+from ..site_days import day_of
+from .lines import Line, Problem
+from .rows import Row, Rows
+
+BATCH = 1000
+"""Lines per transaction."""
+
+_ONE_DAY = datetime.timedelta(days=1)
+
+
+class Batch(NamedTuple):
+    """The result for some lines.
+
+    `counts` are numbers of sessions: `new`; `known` (stored before); `ended` (known, and now ended); `erased`
+    (without their user, who was erased); `keyless` (without their API key, which is not stored here).
+    """
+
+    lines: int
+    counts: collections.Counter[str]
+    problems: list[Problem]
+
+
+class Importer:
+    """Imports files one after the other; `new_ids` makes new ids for sessions if theirs contain no start."""
+
+    def __init__(self, *, new_ids: bool = False) -> None:
+        self._new_ids = new_ids
+
+    def run(self, lines: Iterable[Line | Problem], *, dry: bool) -> Iterator[Batch]:
+        """Import a file; yield the result of each batch. Raises StoreUnavailable.
+
+        A batch with problems is not imported. If `dry`, nothing is imported, but all else is the same.
+        """
+        with translating_errors():
+            self._now = clock.now(_alias())
+        with contextlib.closing(Rows(self._now, new_ids=self._new_ids)) as rows:
+            for batch in batched(lines, BATCH):
+                with translating_errors():
+                    result = self._batch(batch, rows, dry=dry)
+                yield result
+
+    def _batch(self, lines: list[Line | Problem], rows: Rows, *, dry: bool) -> Batch:
+        made: dict[uuid.UUID, Row] = {}
+        problems: list[Problem] = []
+        for line in lines:
+            row = [line] if isinstance(line, Problem) else rows.row(line)
+            if isinstance(row, Row):
+                first = made.setdefault(row.session.session_id, row).session
+                first.ended_at = first.ended_at or row.session.ended_at
+            else:
+                problems += row
+        known = _known(made)
+        new = [row for pk, row in made.items() if pk not in known]
+        problems += self._uncountable(new)
+        counts = collections.Counter(new=len(new), known=len(lines) - len(new))
+        counts["keyless"] = sum(row.has_lost_key for row in new)
+        counts["erased"] = _leave_out_erased(new)
+        ends = [
+            row.session for pk, row in made.items() if pk in known and row.session.ended_at and not known[pk]
+        ]
+        counts["ended"] = len(ends)
+        if not dry and not problems:
+            _store([row.session for row in new], ends)
+        return Batch(len(lines), counts, problems)
+
+    def _uncountable(self, rows: list[Row]) -> Iterator[Problem]:
+        for row in rows:
+            if reason := self._reason(row.session.started_at):
+                yield Problem(row.number, "started_at", reason)
+
+    def _reason(self, moment: datetime.datetime) -> str | None:
+        retention, gone = conf.get().retention, self._last_gone_day
+        if retention is not None and moment < self._now - retention + _ONE_DAY:
+            # With one more day: imported sessions must not be purged before they are counted.
+            return "Is so old that it would be purged: import and count it without RETENTION first."
+        if gone is not None and day_of(moment) <= gone:
+            return f"Counted sessions of {gone} are gone: others up to then would be miscounted."
+        return None
+
+    @functools.cached_property
+    def _last_gone_day(self) -> datetime.date | None:
+        counted = statistics.rolled_up_until() or (early_counts.mark_ahead() and self._now)
+        # If no session is left, all may come back: an export, a deletion and an import make all ids anew.
+        if counted is None or not TrackingSession.objects.primary().exists():
+            return None
+        return day_rollups.gone_until(day_of(counted))
+
+
+def _known(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, datetime.datetime | None]:
+    """Return the stored ones of these sessions, with the times of their ends."""
+    rows = TrackingSession.objects.primary().filter(pk__in=list(ids))
+    return dict(rows.values_list("session_id", "ended_at"))
+
+
+def _leave_out_erased(rows: list[Row]) -> int:
+    erased_at = erased_users.times({row.user_id for row in rows if row.user_id is not None})
+    count = 0
+    for row in rows:
+        if row.user_id in erased_at and row.session.started_at < erased_at[row.user_id]:
+            row.session.user_id = row.session.zephr_session_id = None
+            count += 1
+    return count
+
+
+def _store(new: list[TrackingSession], ends: list[TrackingSession]) -> None:
+    if not new and not ends:
+        return
+    with transaction.atomic(_alias()):
+        # The write comes before any read: only then does SQLite wait for other writers. The order of ids
+        # matters in PostgreSQL: two imports of the same sessions could wait for each other.
+        TrackingSession.objects.primary().bulk_create(sorted(new, key=_by_id), ignore_conflicts=True)
+        for session in sorted(ends, key=_by_id):
+            TrackingSession.objects.primary().open().filter(pk=session.pk).update(ended_at=session.ended_at)
+        changed_days.note_changed(_days(ends))
+        changed_days.note_added(_days(new))
+        _note_ends([session for session in (*new, *ends) if session.ended_at is not None])
+
+
+def _alias() -> str:
+    return router.db_for_write(TrackingSession)
+
+
+_by_id = operator.attrgetter("session_id")
+
+
+def _days(rows: list[TrackingSession]) -> list[datetime.date]:
+    return sorted({day_of(moment_of(session.session_id)) for session in rows})
+
+
+def _note_ends(rows: list[TrackingSession]) -> None:
+    limit = conf.get().expired_until(clock.now(_alias()) - clock.MARGIN)
+    # Without a lifetime, no process reads these notes. After it, no host accepts the session anyway.
+    within = [row.session_id for row in rows if limit is not None and row.started_at > limit]
+    if within:
+        ended.note(*within)

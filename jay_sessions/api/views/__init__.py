@@ -1,0 +1,1 @@
+"""The endpoints. Their common part is in `base`."""

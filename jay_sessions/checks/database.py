@@ -1,0 +1,165 @@
+"""System checks of the database that stores the sessions.
+
+They read only the settings and connect to nothing, except W114, E104 and E105: `check --database` runs these.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections, router
+from django.db.utils import load_backend
+
+from ..database import commits, errors, tables
+from ..models import TrackingSession
+from .settings import parsed
+
+SQLITE_HINT = (
+    'DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", '
+    '"transaction_mode": "IMMEDIATE", "timeout": 20}'
+)
+
+SUPPORTED = 'Use "django.db.backends.postgresql", or "django.db.backends.sqlite3" to begin with.'
+
+
+@register()
+def check_supported(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse MariaDB, MySQL and Oracle: they cannot store sessions."""
+    database, vendor = database_of_sessions()
+    if vendor not in ("mysql", "oracle"):
+        return []
+    message = f"Sessions cannot be stored with {database.get('ENGINE')}."
+    return [checks.Error(message, hint=SUPPORTED, id="jay_sessions.E101")]
+
+
+@register()
+def check_tested(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of a database other than PostgreSQL and SQLite: it is untested."""
+    database, vendor = database_of_sessions()
+    if vendor in ("postgresql", "sqlite", "mysql", "oracle"):
+        return []
+    message = f"Sessions are stored with {database.get('ENGINE')}, which is untested."
+    return [checks.Warning(message, hint=SUPPORTED, id="jay_sessions.W101")]
+
+
+@register()
+def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of an SQLite that loses or refuses writes."""
+    database, vendor = database_of_sessions()
+    options = database.get("OPTIONS", {})
+    command = str(options.get("init_command", "")).lower().replace(" ", "")
+    unsafe = "synchronous=off" in command or "synchronous=0" in command
+    immediate = str(options.get("transaction_mode")).upper() == "IMMEDIATE"
+    suits = "journal_mode=wal" in command and immediate and not unsafe
+    if vendor != "sqlite" or suits:
+        return []
+    return [
+        checks.Warning(
+            "SQLite is not set up for several writers and commits that last: requests at the same time may "
+            "be answered 503.",
+            hint=f"Write: {SQLITE_HINT}",
+            id="jay_sessions.W102",
+        )
+    ]
+
+
+@register()
+def check_driver(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse `RECORDER` `group` with psycopg 2."""
+    values, _ = parsed()
+    if values.get("recorder") != "group" or database_of_sessions()[1] != "postgresql":
+        return []
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    if is_psycopg3:
+        return []
+    return [
+        checks.Error(
+            "RECORDER group takes psycopg 3, and the site has psycopg 2.",
+            hint="Type: pip install 'psycopg[binary]'; or leave RECORDER out, which is \"direct\" then",
+            id="jay_sessions.E102",
+        )
+    ]
+
+
+@register()
+def check_commits(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse `AUTOCOMMIT` off: sessions would be confirmed but not committed."""
+    if database_of_sessions()[0].get("AUTOCOMMIT", True):
+        return []
+    return [
+        checks.Error(
+            "With AUTOCOMMIT off, sessions are acknowledged and not committed.",
+            hint='Take "AUTOCOMMIT" out of DATABASES.',
+            id="jay_sessions.E103",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_migrated(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of missing tables or columns; with `check --database default`."""
+    alias = router.db_for_write(TrackingSession)
+    # `migrate` runs the checks first: the hint would tell it to run `migrate`.
+    is_asked = alias in (databases or ()) and sys.argv[1:2] != ["migrate"]
+    if not is_asked or not tables.are_missing(alias):
+        return []
+    return [
+        checks.Warning(
+            f'The database "{alias}" lacks tables or columns: each request is answered 500.',
+            hint=f"Type: {errors.migrate()}",
+            id="jay_sessions.W114",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_synchronous_commit(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse `synchronous_commit` off: confirmed sessions may be lost; with `check --database default`."""
+    return _losing("synchronous_commit", databases, id="jay_sessions.E104")
+
+
+@register(Tags.database)
+def check_fsync(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse `fsync` off: it may also damage stored data; with `check --database default`."""
+    return _losing("fsync", databases, id="jay_sessions.E105")
+
+
+def _losing(name: str, databases: Sequence[str] | None, *, id: str) -> list[CheckMessage]:  # noqa: A002
+    alias = router.db_for_write(TrackingSession)
+    # A test database may be fast and unsafe, and `migrate` must not be blocked.
+    if alias not in (databases or ()) or sys.argv[1:2] in (["migrate"], ["test"]):
+        return []
+    try:
+        faults = commits.faults(connections[alias])
+    except DatabaseError:
+        return []
+    message = f"{name} is off: sessions are acknowledged, and lost where the database loses its power."
+    return [
+        checks.Error(message, hint=f"Undo it: {fault.remedy}", id=id)
+        for fault in faults
+        if fault.name == name
+    ]
+
+
+def database_of_sessions() -> tuple[dict[str, Any], str]:
+    """Return the settings of the database that stores sessions, and its vendor ("" if unknown)."""
+    database = settings.DATABASES.get(router.db_for_write(TrackingSession), {})
+    # Django's own default.
+    database = {"ENGINE": "django.db.backends.dummy", **database}
+    engine = str(database["ENGINE"])
+    try:
+        return database, load_backend(engine).DatabaseWrapper.vendor
+    except (ImproperlyConfigured, ImportError):
+        # Its driver is missing: Django reports that itself.
+        return database, _VENDORS.get(engine.rpartition(".")[2], "")
+
+
+_VENDORS = {
+    "postgresql": "postgresql", "postgis": "postgresql", "sqlite3": "sqlite", "spatialite": "sqlite",
+    "mysql": "mysql", "oracle": "oracle",
+}  # fmt: skip

@@ -1,0 +1,270 @@
+"""System checks of the site around the app. Each message has the line to write instead.
+
+They are E020 and most of W1xx. `check --deploy` alone runs those about the safety of production.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.cache import DEFAULT_CACHE_ALIAS
+from django.core.checks import CheckMessage, Tags, register
+from django.urls import URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from .. import conf, pinning
+from ..core.user_ids import Storage
+from ..lane import site
+from ..lane.asgi import AsyncFastLane
+from ..lane.wsgi import FastLane
+from ..reporting import SecretsFilter, SecretsReporter
+from .settings import parsed
+
+CORS = (
+    (
+        "CORS_ALLOW_HEADERS",
+        {"x-api-key", "x-jay-tracking"},
+        "from corsheaders.defaults import default_headers; "
+        'CORS_ALLOW_HEADERS = [*default_headers, "x-api-key", "x-jay-tracking", "x-api-version"]',
+    ),
+    (
+        "CORS_EXPOSE_HEADERS",
+        {"x-jay-tracking"},
+        'CORS_EXPOSE_HEADERS = ["X-JAY-TRACKING", "X-API-Version", "Retry-After"]',
+    ),
+)
+"""Settings of django-cors-headers: the headers that each needs, in lower case, and the line to write."""
+
+
+@register()
+def check_time_zones(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse a site that stores local time: a session's start is a point in time."""
+    if settings.USE_TZ:
+        return []
+    message = "Sessions are stored with time zones, which USE_TZ = False switches off."
+    return [checks.Error(message, hint="Write: USE_TZ = True", id="jay_sessions.E020")]
+
+
+@register(Tags.caches)
+def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if requests are counted in a cache that processes do not share, or that loses counts."""
+    values, _ = parsed()
+    cache: Mapping[str, Any] = settings.CACHES.get(DEFAULT_CACHE_ALIAS, {})
+    backend: str = cache.get("BACKEND", "no cache, as none is the default")
+    if not values.get("throttle_rates") or "redis" in backend.lower() or "memcached" in backend.lower():
+        return []
+    return [
+        checks.Warning(
+            f"THROTTLE_RATES are counted in {backend}: {_how_it_counts(backend)}.",
+            hint='Write: CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", '
+            '"LOCATION": "redis://127.0.0.1:6379"}}',
+            id="jay_sessions.W104",
+        )
+    ]
+
+
+def _how_it_counts(backend: str) -> str:
+    if backend.endswith((".DatabaseCache", ".FileBasedCache")):
+        return (
+            "processes do not count together exactly, and with more entries than MAX_ENTRIES (300 unless "
+            "OPTIONS say otherwise) counts are forgotten at random, so that more requests are let through"
+        )
+    if backend.endswith(".LocMemCache"):
+        return "each process counts for itself"
+    return "several processes do not count together exactly, or not at all"
+
+
+@register()
+def check_pinning(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if `PIN_WORKERS` is on, but the system does not support it."""
+    values, _ = parsed()
+    if not values.get("pin_workers") or pinning.can_pin():
+        return []
+    return [
+        checks.Warning(
+            "PIN_WORKERS does nothing on this system: it takes Linux.",
+            hint=f'Write: {conf.NAME} = {{"PIN_WORKERS": sys.platform == "linux"}}',
+            id="jay_sessions.W107",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_urls(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if the site's URLs do not contain the endpoints."""
+    if not getattr(settings, "ROOT_URLCONF", None) or _has_endpoints(get_resolver()):
+        return []
+    return [
+        checks.Warning(
+            "The site's URLs do not have the endpoints.",
+            hint='Write, in urls.py: urlpatterns += [path("", include("jay_sessions.urls"))]',
+            id="jay_sessions.W112",
+        )
+    ]
+
+
+def _has_endpoints(resolver: URLResolver) -> bool:
+    below = [entry for entry in resolver.url_patterns if isinstance(entry, URLResolver)]
+    return any(entry.app_name == "jay_sessions" or _has_endpoints(entry) for entry in below)
+
+
+@register()
+def check_cors(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if django-cors-headers allows pages on other origins, but not their key or token."""
+    origins = ("CORS_ALLOW_ALL_ORIGINS", "CORS_ALLOWED_ORIGINS", "CORS_ALLOWED_ORIGIN_REGEXES")
+    if not apps.is_installed("corsheaders") or not any(getattr(settings, name, None) for name in origins):
+        return []
+    return [
+        checks.Warning(
+            f"Pages on other origins cannot use the endpoints: {name} lacks {', '.join(sorted(missing))}.",
+            hint=f"Write: {line}",
+            id="jay_sessions.W113",
+        )
+        for name, needed, line in CORS
+        if (missing := needed - {str(header).lower() for header in getattr(settings, name, ())})
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_zephr_scheme(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if Zephr is called without encryption: others can read sessions and signatures."""
+    values, _ = parsed()
+    zephr = values.get("zephr")
+    if zephr is None or zephr.base_url.startswith("https:"):
+        return []
+    return [
+        checks.Warning(
+            "Zephr is called over http.",
+            hint='Write: "BASE_URL": "https://…"; or "TENANT": "acme"',
+            id="jay_sessions.W105",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if anybody can make a token that GET accepts as valid."""
+    values, _ = parsed()
+    if values.get("require_signed_tokens"):
+        return []
+    return [
+        checks.Warning(
+            "Tokens without a signature are accepted, so that anybody can make up a session that GET "
+            "reports as valid (though none that is stored).",
+            hint=f"Unless clients hold tokens of another issuer, write: {conf.NAME} = "
+            '{"REQUIRE_SIGNED_TOKENS": True}',
+            id="jay_sessions.W103",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if a new SECRET_KEY would change the hash of every user: old sessions could not be erased."""
+    values, _ = parsed()
+    if values.get("user_id_storage") is not Storage.HASHED or values.get("user_id_keys"):
+        return []
+    return [
+        checks.Warning(
+            "User ids are hashed with a key made of SECRET_KEY: once that is renewed and gone from "
+            "SECRET_KEY_FALLBACKS, the sessions of a user cannot be found any more, nor erased.",
+            hint=f'Write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": '
+            '[os.environ["USER_ID_KEY"]]}, a secret of its own',
+            id="jay_sessions.W108",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_lifetime(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if tokens never expire."""
+    values, problems = parsed()
+    if problems or values.get("session_lifetime") is not None:
+        return []
+    return [
+        checks.Warning(
+            "Sessions do not expire: anyone who gets a token may use it for ever.",
+            hint=f'Write: {conf.NAME} = {{"SESSION_LIFETIME": 30 * 24 * 60 * 60}}',
+            id="jay_sessions.W109",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_retention(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if user ids are stored forever."""
+    values, problems = parsed()
+    kept = values.get("retention") is None and values.get("user_id_storage") is not Storage.NONE
+    if problems or not kept:
+        return []
+    return [
+        checks.Warning(
+            "Sessions with the ids of users are stored for ever.",
+            hint=f'Write: {conf.NAME} = {{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": '
+            "30 * 24 * 60 * 60}, and run jay_purge_sessions every day",
+            id="jay_sessions.W110",
+        )
+    ]
+
+
+REPORTS = (
+    ("DEFAULT_EXCEPTION_REPORTER_FILTER", SecretsFilter),
+    ("DEFAULT_EXCEPTION_REPORTER", SecretsReporter),
+)
+"""Django's settings for error reports, and the class that each should name."""
+
+
+@register(Tags.security, deploy=True)
+def check_reports(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if error reports, such as mails to ADMINS, may contain tokens and user ids."""
+    missing = [
+        f'{setting} = "{kind.__module__}.{kind.__qualname__}"'
+        for setting, kind in REPORTS
+        if not _is_made_of(getattr(settings, setting), kind)
+    ]
+    if not missing:
+        return []
+    return [
+        checks.Warning(
+            "Reports of errors in the site's own views hold tracking tokens, which are as good as a login, "
+            "and ids of users.",
+            hint=f"Write: {'; '.join(missing)}",
+            id="jay_sessions.W128",
+        )
+    ]
+
+
+def _is_made_of(path: str, kind: type) -> bool:
+    imported = _imported(path)
+    return isinstance(imported, type) and issubclass(imported, kind)
+
+
+@register(Tags.security, deploy=True)
+def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
+    """Name the middleware that the fast lane's answers bypass, if the site has a lane."""
+    # ASGI_APPLICATION is a setting of Daphne and Channels; Django itself has none.
+    applications = [
+        _imported(getattr(settings, name, None)) for name in ("WSGI_APPLICATION", "ASGI_APPLICATION")
+    ]
+    if not any(isinstance(application, FastLane | AsyncFastLane) for application in applications):
+        return []
+    return [
+        checks.Warning(
+            f"The answers of the fast lane go past {path}, which may have added to them or refused them.",
+            hint="If it has no part in tracking requests, write: SILENCED_SYSTEM_CHECKS = "
+            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application(), '
+            "and in asgi.py the like.",
+            id="jay_sessions.W106",
+        )
+        for path in site.unaccounted()
+    ]
+
+
+def _imported(path: str | None) -> Any:
+    try:
+        return import_string(path) if path else None
+    except ImportError:
+        # Not this app's problem: the server reports it.
+        return None

@@ -1,0 +1,186 @@
+"""Errors of the database: it is unavailable, it is not migrated, or a transaction has to be repeated."""
+
+import contextlib
+import functools
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
+
+from django.apps import apps
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .. import conf
+from ..exceptions import StoreNotMigrated, StoreUnavailable
+from . import suspects
+
+logger = logging.getLogger("jay_sessions")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_UNDEFINED = {"42P01", "42703"}
+"""PostgreSQL's codes for a missing table and a missing column."""
+
+_CONFLICTS = {"40001", "40P01"}
+"""PostgreSQL's codes for a transaction that conflicts with others and should be tried again."""
+
+_UNDEFINED_IN_SQLITE = re.compile(r"no such (table|column)\b|table \S+ has no column named ")
+
+
+@contextlib.contextmanager
+def translating_errors() -> Iterator[None]:
+    """Turn errors of a database that cannot do it now, but perhaps later, into StoreUnavailable.
+
+    InternalError is one of them: PostgreSQL answers a write with it while the server is a standby. A missing
+    table or column becomes StoreNotMigrated. An error in the query itself (such as a value that is too long)
+    passes through: it is a bug, and waiting does not help.
+    """
+    try:
+        yield
+    except (InterfaceError, InternalError, OperationalError, ProgrammingError) as error:
+        if is_not_migrated(error):
+            logger.error("The database lacks something: %s. Run: %s", reason(error), migrate())  # noqa: TRY400 (one line each)
+            _let_cursors_go(error)
+            # Without the cause: PostgreSQL's message quotes the statement, and so values.
+            raise StoreNotMigrated(f"The database is not migrated. Run: {migrate()}.") from None
+        if isinstance(error, ProgrammingError):
+            raise
+        logger.error("The database is unavailable: %s", str(error).strip())  # noqa: TRY400 (one line each)
+        _let_cursors_go(error)
+        raise StoreUnavailable("The database is unavailable.") from error
+
+
+def migrate(alias: str | None = None) -> str:
+    """Return the command that creates the tables of a database, by default the one of the sessions.
+
+    Without an option, `migrate` migrates "default".
+    """
+    if alias is None:
+        alias = router.db_for_write(apps.get_model("jay_sessions", "TrackingSession"))
+    option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
+    return f"python manage.py migrate{option}"
+
+
+def is_not_migrated(error: Exception) -> bool:
+    """Say whether a database error of Django is about a missing table or column."""
+    return code_of(error) in _UNDEFINED or bool(_UNDEFINED_IN_SQLITE.match(str(error)))
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of the error's message: PostgreSQL's second line quotes the statement.
+
+    For an error without a message, return the name of its class.
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def tried_again(use: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function that is one transaction: it is called again if it conflicts with others.
+
+    PostgreSQL refuses such transactions with the isolation level SERIALIZABLE. Inside a transaction of the
+    caller the error passes through: then the caller must repeat the whole transaction.
+    """
+
+    @functools.wraps(use)
+    def used(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                return use(*args, **kwargs)
+            except OperationalError as error:
+                if code_of(error) not in _CONFLICTS or _is_in_transaction():
+                    raise
+        return use(*args, **kwargs)
+
+    return used
+
+
+def _is_in_transaction() -> bool:
+    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
+
+
+_TRIES = 10
+
+
+def code_of(error: BaseException) -> str | None:
+    """Return PostgreSQL's code (SQLSTATE) for a database error of Django; None if there is none."""
+    cause = error.__cause__
+    # The attribute's names in psycopg and psycopg 2.
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def _let_cursors_go(error: BaseException | None) -> None:
+    # Django's exceptions and their frames refer to each other, and a frame may hold an open cursor. The
+    # garbage collector would close it in any thread. With SQLite, that thread then waits for the thread that
+    # uses the cursor's connection; if the other one waits for a transaction of this thread, both wait until
+    # the time-out.
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
+
+
+def let_go_when_idle(alias: str) -> None:
+    """Let PostgreSQL end the transaction that has just begun, with its locks, if it is idle for too long.
+
+    The limit is `DATABASE_TIMEOUT` between two statements. Without it, after a silent loss of the connection,
+    others wait for its locks until the server notices, which takes minutes or hours.
+    """
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        milliseconds = str(round(conf.get().database_timeout * 1000))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [milliseconds]
+            )
+
+
+@contextlib.contextmanager
+def without_waiting(alias: str) -> Iterator[None]:
+    """Let SQLite raise OperationalError at once if another connection writes, instead of waiting.
+
+    Other databases behave as usual.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        [(busy_timeout,)] = cursor.execute("PRAGMA busy_timeout").fetchall()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        except OperationalError as error:
+            _let_cursors_go(error)
+            raise
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {busy_timeout}")
+
+
+def close_if_old(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection that is broken, doubted or past `CONN_MAX_AGE`, as Django does around a request.
+
+    A connection in a transaction stays open: in a test, the transaction surrounds the request.
+    """
+    if connection.connection is not None and not connection.in_atomic_block:
+        suspects.close_if_doubted(connection)
+        connection.close_if_unusable_or_obsolete()
+
+
+def refuses_writes(connection: BaseDatabaseWrapper) -> bool:
+    """Ask a PostgreSQL whether it refuses writes, as a standby does. Database errors pass through."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        [(answer,)] = cursor.fetchall()
+    return bool(answer == "on")

@@ -1,0 +1,24 @@
+"""The tables, each beside its queryset. Imports `conf`, `database` and `core`."""
+
+from .api_keys import ApiKey
+from .ended import EndedSession
+from .erased_users import ErasedUser
+from .grants import Scope
+from .rollups import ChangedDay, DailyCount, DailyUsers, PlayoutWindows, RollupState
+from .sessions import TrackingSession, TrackingSessionQuerySet
+from .zephr import LinkedZephrSession
+
+__all__ = [
+    "ApiKey",
+    "ChangedDay",
+    "DailyCount",
+    "DailyUsers",
+    "EndedSession",
+    "ErasedUser",
+    "LinkedZephrSession",
+    "PlayoutWindows",
+    "RollupState",
+    "Scope",
+    "TrackingSession",
+    "TrackingSessionQuerySet",
+]

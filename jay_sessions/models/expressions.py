@@ -1,0 +1,92 @@
+"""SQL that Django's ORM lacks: the order and operators of an index, and some database functions."""
+
+import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.lookups import PostgresOperatorLookup
+
+from ..core.uuid7 import LATEST
+
+BYTEWISE = frozenset({"playout_id", "user_id"})
+"""The columns with an index of the operator class `varchar_pattern_ops`."""
+
+
+class NotBelow(PostgresOperatorLookup):
+    """A text is equal to another one or sorts after it, by code point; only on PostgreSQL."""
+
+    lookup_name = "not_below"
+    postgres_operator = "~>=~"
+
+
+class NotAbove(PostgresOperatorLookup):
+    """A text is equal to another one or sorts before it, by code point; only on PostgreSQL."""
+
+    lookup_name = "not_above"
+    postgres_operator = "~<=~"
+
+
+class _Bytewise(models.expressions.OrderBy):
+    """The order of an index with the operator class `varchar_pattern_ops`."""
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        operator = "~>~" if self.descending else "~<~"
+        # Django's compiler looks for ASC or DESC in an order.
+        template = f"%(expression)s USING {operator} /* %(ordering)s */"
+        return self.as_sql(compiler, connection, template=template)
+
+
+def along_index(field: str, *, descending: bool = True) -> list[Any]:
+    """Return arguments of `order_by` that follow the index on `field` and the id, by default from its end."""
+    kind = _Bytewise if field in BYTEWISE else models.expressions.OrderBy
+    return [kind(models.F(field), descending=descending), "-session_id" if descending else "session_id"]
+
+
+class StepBegin(models.Func):
+    """The first day of the step that contains `day`: a period from `first` is cut into steps of `days`."""
+
+    output_field = models.DateField()
+
+    def __init__(self, day: str, first: datetime.date, days: int) -> None:
+        super().__init__(day, models.Value(first, models.DateField()), models.Value(days))
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        day, first, days = (compiler.compile(part) for part in self.source_expressions)
+        if connection.vendor == "sqlite":
+            past = f"CAST(julianday({day[0]}) - julianday({first[0]}) AS INTEGER) %% {days[0]}"
+            sql = f"date({day[0]}, '-' || ({past}) || ' days')"
+        else:
+            sql = f"({day[0]} - MOD({day[0]} - CAST({first[0]} AS date), {days[0]}))"
+        return sql, [*day[1], *day[1], *first[1], *days[1]]
+
+
+class CarriedStart(models.Func):
+    """The time in a session's id, to the second, as `uuid7.moment_of` reads it."""
+
+    output_field = models.DateTimeField()
+    _LATEST = int(LATEST.timestamp())
+
+    def as_postgresql(self, compiler: Any, connection: Any, **kwargs: Any) -> Any:
+        digits = "translate(left(%(expressions)s::text, 13), '-', '')"
+        seconds = f"LEAST(('x' || {digits})::bit(48)::bigint / 1000, {self._LATEST})"
+        template = f"to_timestamp({seconds})"
+        return self.as_sql(compiler, connection, template=template, **kwargs)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **kwargs: Any) -> Any:
+        # On SQLite an id is 32 hexadecimal digits, and SQLite can convert only one digit at a time.
+        digits = (
+            f"(instr('123456789abcdef', substr(%(expressions)s, {number + 1}, 1)) << {44 - 4 * number})"
+            for number in range(12)
+        )
+        seconds = f"min(({' | '.join(digits)}) / 1000, {self._LATEST})"
+        template = f"strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%S', {seconds}, 'unixepoch')"
+        return self.as_sql(compiler, connection, template=template, **kwargs)
+
+
+class CurrentTransaction(models.Func):
+    """The id of the current transaction; 0 on SQLite."""
+
+    output_field = models.BigIntegerField()
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        return ("pg_current_xact_id()::text::bigint" if connection.vendor == "postgresql" else "0"), []

@@ -1,0 +1,233 @@
+"""Tracking sessions: the table, and how rows are found and deleted."""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self, cast
+
+from django.core.exceptions import ValidationError
+from django.db import connections, models, router
+from django.utils.translation import gettext_lazy as _
+
+from .. import conf
+from ..core.identifiers import MAX_LENGTH
+from ..core.uuid7 import carries, first_id
+from ..database import keyset
+from ..database.errors import translating_errors
+from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
+from .values import ValuesQuerySet
+
+
+class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
+    """Filters for sessions. An id contains the start (see `uuid7`), so a time range is a range of ids."""
+
+    def bulk_create(self, objs: Iterable["TrackingSession"], *args: Any, **kwargs: Any) -> Any:
+        """Insert sessions. Raises ValidationError if an id does not contain its session's start."""
+        objs = list(objs)
+        for session in objs:
+            check_id(session)
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def primary(self) -> Self:
+        """Return the same query for the database that takes the writes: a replica may be behind."""
+        return self.using(router.db_for_write(self.model))
+
+    def with_value(self, field: str, value: str) -> Self:
+        """Keep the rows with this value in an indexed text column, newest first, in the order of the index.
+
+        PostgreSQL's planner knows how many such rows there are, but not that all of them may be old. For
+        `field = value` ordered by id, it would read all sessions from the newest on. So the query asks for a
+        range of values in the order of the index.
+        """
+        if connections[self.db].vendor != "postgresql":
+            return self.filter(**{field: value}).order_by("-session_id")
+        if field in BYTEWISE:
+            rows = self.filter(NotBelow(models.F(field), value), NotAbove(models.F(field), value))
+        else:
+            rows = self.filter(**{f"{field}__gte": value, f"{field}__lte": value})
+        return rows.order_by(*along_index(field))
+
+    def starting_with(self, field: str, prefix: str) -> Self:
+        """Keep the rows in which `playout_id` or `user_id` begins with `prefix`, in the order of the index.
+
+        Upper and lower case differ.
+        """
+        if connections[self.db].vendor == "postgresql":
+            rows = self.filter(**{f"{field}__startswith": prefix})
+        else:
+            # SQLite's LIKE ignores case and reads all rows, but its comparison goes by code point. No text
+            # is longer than this limit.
+            last = prefix + "\U0010ffff" * MAX_LENGTH
+            rows = self.filter(**{f"{field}__gte": prefix, f"{field}__lte": last})
+        return rows.order_by(*along_index(field))
+
+    def count_up_to(self, limit: int) -> int:
+        """Return the number of rows, at most `limit`. It reads no more rows than that.
+
+        The order stays in the query, because it selects the index.
+        """
+        return self[:limit].count()
+
+    def estimated_count(self) -> int | None:
+        """Return the database's estimate for the rows of the whole table; None if it has none."""
+        connection = connections[self.db]
+        if connection.vendor != "postgresql":
+            return None
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
+            [count] = cursor.fetchone()
+        return int(count)
+
+    def started_from(self, moment: datetime.datetime) -> Self:
+        """Keep the sessions that started at `moment` (aware) or later."""
+        return self.filter(session_id__gte=first_id(moment))
+
+    def started_before(self, moment: datetime.datetime) -> Self:
+        """Keep the sessions that started before `moment` (aware)."""
+        return self.filter(session_id__lt=first_id(moment))
+
+    def of_user(self, user_id: str) -> Self:
+        """Keep a user's sessions. `user_id` is the plain id or a stored form of it."""
+        return self.filter(user_id__in=conf.get().user_ids.forms(user_id))
+
+    def ended(self) -> Self:
+        """Keep the sessions that a client has ended."""
+        return self.filter(ended_at__isnull=False)
+
+    def open(self) -> Self:
+        """Keep the sessions that were not ended, expired or not."""
+        return self.filter(ended_at__isnull=True)
+
+    def active(self, expired_until: datetime.datetime | None) -> Self:
+        """Keep the open sessions that started after `expired_until` (see `Settings.expired_until`)."""
+        if expired_until is None:
+            return self.open()
+        return self.open().started_from(expired_until + datetime.timedelta.resolution)
+
+    def expired(self, expired_until: datetime.datetime | None) -> Self:
+        """Keep the sessions that were not ended but have expired."""
+        if expired_until is None:
+            return self.none()
+        return self.open().started_before(expired_until + datetime.timedelta.resolution)
+
+    def inactive(self, expired_until: datetime.datetime | None) -> Self:
+        """Keep the sessions that were ended or have expired."""
+        if expired_until is None:
+            return self.ended()
+        limit = first_id(expired_until + datetime.timedelta.resolution)
+        return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
+
+    def delete_in_batches(self, size: int, *, newest_first: bool = False) -> Iterator[int]:
+        """Delete the rows, `size` of them in each transaction. Yields the number deleted per batch.
+
+        The rows must be ordered by their ids; set `newest_first` for the descending order. Raises
+        StoreUnavailable.
+        """
+        rows = self.primary().values_list("session_id", flat=True)
+        with translating_errors():
+            # Each query goes on after the last row: from the start, PostgreSQL would walk over deleted rows.
+            for ids in keyset.batches(rows, "session_id", size, descending=newest_first):
+                count, _ = self.model._default_manager.using(rows.db).filter(pk__in=ids).delete()
+                yield count
+
+
+class TrackingSession(models.Model):
+    """One confirmed POST. A row is inserted, ended once, and deleted; nothing else changes it."""
+
+    session_id = models.UUIDField(_("session id"), primary_key=True, editable=False)
+    playout_id = models.CharField(_("playout"), max_length=MAX_LENGTH)
+    provider_name = models.CharField(_("provider"), max_length=MAX_LENGTH, null=True, blank=True)
+    user_id = models.CharField(_("user id"), max_length=MAX_LENGTH, null=True, blank=True)
+    source = models.CharField(_("source"), max_length=MAX_LENGTH)
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # No constraint and no index: so an insert neither locks the key's row nor fails if the key was deleted
+    # meanwhile, and the deletion of a key changes no session.
+    api_key = models.ForeignKey(
+        "ApiKey",
+        models.DO_NOTHING,
+        verbose_name=_("API key"),
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    # The same: the id is stored before Zephr is asked.
+    zephr_session = models.ForeignKey(
+        "LinkedZephrSession",
+        models.DO_NOTHING,
+        verbose_name=_("Zephr session"),
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+    objects = TrackingSessionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "jay_tracking_session"
+        verbose_name = _("tracking session")
+        verbose_name_plural = _("tracking sessions")
+        ordering: ClassVar = ["-session_id"]
+        # Each ends with the id, so with the time: "newest first" needs no sort, a period needs no scan.
+        indexes: ClassVar = [
+            # On PostgreSQL compared byte by byte, so that they also serve prefixes in any collation.
+            models.Index(
+                fields=["playout_id", "session_id"],
+                name="jay_session_playout",
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+            ),
+            models.Index(fields=["provider_name", "session_id"], name="jay_session_provider"),
+            # Each session is in one of these two, so that anonymous ones, too, are found newest first.
+            models.Index(
+                fields=["user_id", "session_id"],
+                name="jay_session_user",
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=models.Q(user_id__isnull=False),
+            ),
+            models.Index(
+                fields=["session_id"], name="jay_session_anonymous", condition=models.Q(user_id__isnull=True)
+            ),
+            models.Index(fields=["source", "session_id"], name="jay_session_source"),
+            models.Index(
+                fields=["session_id"], name="jay_session_ended", condition=models.Q(ended_at__isnull=False)
+            ),
+            # Costs nothing if no session is linked.
+            models.Index(
+                fields=["zephr_session", "session_id"],
+                name="jay_session_zephr",
+                condition=models.Q(zephr_session__isnull=False),
+            ),
+        ]
+        permissions: ClassVar = [
+            ("lookup_zephr_session", _("Can look up Zephr sessions")),
+            ("export_trackingsession", _("Can export tracking sessions")),
+        ]
+
+    def __str__(self) -> str:
+        # Shortened for logs: the random half of the id must not be shown completely.
+        text = str(self.session_id)
+        return f"{text[:8]}…{text[-8:]}"
+
+    def clean(self) -> None:
+        check_id(self)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the session. Raises ValidationError if a new session's id does not contain its start."""
+        if self._state.adding:
+            check_id(self)
+        super().save(*args, **kwargs)
+
+
+def check_id(session: "TrackingSession") -> None:
+    """Raise ValidationError unless the id contains the session's start: queries by time depend on it."""
+    names = ("session_id", "started_at")
+    # Converted first, because a site's code may have set texts.
+    fields = [cast(Any, session._meta.get_field(name)) for name in names]
+    values = [field.get_prep_value(getattr(session, field.name)) for field in fields]
+    if None in values or not carries(*values):
+        text = "The id should carry the start: make it by core.uuid7.uuid7(started_at, random_bits)."
+        raise ValidationError({"session_id": text})
