@@ -34,21 +34,16 @@ RATE = Rate(3, 86400)
 KNOWN = next(iter(DEMO_SESSIONS))
 
 
-@pytest.fixture(scope="module")
-def server():
-    with silent_redis() as running:
-        yield running
-
-
 @pytest.fixture
-def own_redis(server, settings):
-    """A Redis that can be stopped, as the cache of a site that sets no time limits."""
-    with redis.Redis(port=server.port) as client:
-        client.flushdb()
-    settings.CACHES = cache_at(server.port)
-    yield server
-    server.go_on()
-    settings.CACHES = LOCAL_CACHE
+def own_redis(settings):
+    """A Redis that can be stopped, as the cache of a site that sets no time limits.
+
+    Each test has its own: one that was stopped still does what it was asked to do, once it goes on.
+    """
+    with silent_redis() as running:
+        settings.CACHES = cache_at(running.port)
+        yield running
+        settings.CACHES = LOCAL_CACHE
 
 
 def hit(who="key 1"):
@@ -175,10 +170,10 @@ def test_a_cache_of_an_unknown_kind_has_the_same_time(settings):
         SlowCache.go_on.set()
 
 
-def test_a_time_limit_of_the_sites_own_is_kept(settings, server):
-    settings.CACHES = cache_at(server.port, socket_timeout=0.2)
+def test_a_time_limit_of_the_sites_own_is_kept(settings, own_redis):
+    settings.CACHES = cache_at(own_redis.port, socket_timeout=0.2)
     assert cache_guard._made()._options["socket_timeout"] == 0.2
-    settings.CACHES = cache_at(server.port)
+    settings.CACHES = cache_at(own_redis.port)
     assert cache_guard._made()._options["socket_timeout"] == side_threads.LIMIT
     assert caches["default"]._options == {}
     settings.CACHES = LOCAL_CACHE

@@ -165,7 +165,8 @@ def free_port() -> int:
     A client of a closed port among those may be given that very port; then it talks to itself, and the server
     that comes back finds its port taken.
     """
-    for port in random.sample(range(20_000, 32_000), 100):
+    # Not `random` itself: pytest-randomly gives it the same seed in each process, at each test.
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port

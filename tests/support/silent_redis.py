@@ -39,6 +39,7 @@ def silent_redis() -> Iterator[SilentRedis]:
         try:
             with redis.Redis(port=port) as client:
                 _wait_for(client)
+            assert process.poll() is None, "Another server has this port."
             yield server
         finally:
             server.go_on()
