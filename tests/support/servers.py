@@ -3,16 +3,20 @@
 An SQLite file; where `DATABASE_URL` names a PostgreSQL server, a database on that.
 """
 
+import atexit
 import contextlib
 import dataclasses
+import functools
 import http.client
 import os
 import random
 import secrets
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,39 +123,58 @@ def prepare(environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def new_database(directory: Path) -> Iterator[str]:
-    """Give the URL of an empty database that goes away with the block."""
+def new_database(directory: Path, template: str = "template1") -> Iterator[str]:
+    """Give the URL of a new database, empty or as the template is, that goes away with the block."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield f"sqlite:///{directory / 'site.sqlite3'}"
         return
     name = f"jay_sessions_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+_until_the_end = contextlib.ExitStack()
+atexit.register(_until_the_end.close)
+
+
+@functools.cache
+def _first_database() -> tuple[str, str]:
+    """Make a database with the tables and a key, which others are copies of; return its URL and the key."""
+    directory = _until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="first-database-"))
+    url = _until_the_end.enter_context(new_database(Path(directory)))
+    return url, prepare(example_site(url))
+
+
+@contextlib.contextmanager
+def migrated_database(directory: Path) -> Iterator[tuple[str, str]]:
+    """Give the URL of a database with the tables that goes away with the block, and a key for everything."""
+    first, key = _first_database()
+    with new_database(directory, urlsplit(first).path[1:]) as url:
+        if url.startswith("sqlite"):
+            shutil.copyfile(urlsplit(first).path, urlsplit(url).path)
+        yield url, key
+
+
 @contextlib.contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
-    """Migrate a new database, make a key, and serve the site until the block ends."""
-    with (
-        new_database(directory) as database_url,
-        serving(name, directory, database_url, **variables) as server,
-    ):
-        yield server
+    """Serve the site with a new database and a key until the block ends."""
+    with migrated_database(directory) as (database_url, key):
+        environment = {**example_site(database_url), **variables}
+        with _serving(name, directory, environment, key) as server:
+            yield server
 
 
 @contextlib.contextmanager
-def serving(name: str, directory: Path, database_url: str, **variables: str) -> Iterator[Server]:
-    environment = {**example_site(database_url), **variables}
-    key = prepare(environment)
+def _serving(name: str, directory: Path, environment: dict[str, str], key: str) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", *(word.format(port=port) for word in COMMANDS[name])]
     log = (directory / "server.log").open("wb")
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         try:
-            server = Server(port, key, database_url, process.pid, name)
+            server = Server(port, key, environment["DATABASE_URL"], process.pid, name)
             wait_for(server, process)
             yield server
         finally:
