@@ -5,11 +5,13 @@ import dataclasses
 import http.client
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from .processes import Done, NotRight, Stopped, is_stopping, run
+from .talk import Talk
 
 TIMEOUT = 30
 """Seconds for an answer."""
@@ -66,11 +68,15 @@ class Client(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class OverHttp:
-    """A client of a site that a web server serves on a port."""
+    """A client of a site that a web server serves on a port.
+
+    `forks` runs commands; without it, each is a process that imports Django anew.
+    """
 
     python: Path
     site: Path
     port: int = 0
+    forks: Talk | None = None
 
     def request(self, method: str, path: str, headers: Headers = (), body: bytes | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
@@ -83,6 +89,8 @@ class OverHttp:
                 raise NotRight(f"> {method} {path}\nno answer: {error!r}") from error
 
     def manage(self, *words: str, stdout: IO[bytes] | None = None, **variables: str) -> Done:
+        if self.forks and stdout is None:
+            return Done(f"manage.py {shlex.join(words)}", **self.forks.ask(words=words, variables=variables))
         return run(self.python, "manage.py", *words, cwd=self.site, stdout=stdout, **variables)
 
 

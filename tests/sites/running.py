@@ -16,6 +16,7 @@ from .environments import Environments
 from .inside import inside
 from .processes import NotRight, Stopped, is_stopping
 from .results import Result
+from .talk import talk
 from .visit import Visit, need
 
 
@@ -58,9 +59,12 @@ def _drive(visit: Visit, result: Result, log: Path) -> None:
         _do(_of(commands.BEFORE, site), visit, result)
         if not _do([("it is migrated, and has a key", commands.sets_up)], visit, result):
             return
-        _do([("check finds no error", commands.checks), *_of(commands.AFTER, site)], visit, result)
         if isinstance(visit.client, OverHttp):
             place = visit.client.site
+            forks = stack.enter_context(talk(visit.environment.python, "forks_site.py", place, log))
+            visit.use(dataclasses.replace(visit.client, forks=forks))
+        _do([("check finds no error", commands.checks), *_of(commands.AFTER, site)], visit, result)
+        if isinstance(visit.client, OverHttp):
             port = stack.enter_context(servers.serving(site.server, visit.environment.bin, place, log))
             visit.use(dataclasses.replace(visit.client, port=port), port)
         _do(_steps(site), visit, result)
