@@ -46,7 +46,7 @@ class SessionStore(HealthCheck):
         if not takes_writes:
             raise ServiceUnavailable("STORE_READ_ONLY")
         if recorders.is_stuck():
-            logger.error("The recorder has been at one write for too long.")
+            logger.error("The recorder has waited too long for one write.")
             raise ServiceUnavailable("STORE_STUCK")
         if faults:
             logger.error("Acknowledged sessions may be lost: %s", "; ".join(map(_said, faults)))

@@ -48,7 +48,7 @@ def settle(**kwargs: object) -> None:
                 _keep_to(_claimed(sorted(os.sched_getaffinity(0))))
             except OSError as error:
                 _claims.pop().close()
-                logger.warning("The worker keeps to no core: %s", error.strerror)
+                logger.warning("The worker is not pinned to a core: %s", error.strerror)
         _is_settled = True
 
 

@@ -76,7 +76,7 @@ def _operator(password: str) -> None:
         username=OPERATOR, defaults={"is_staff": True, "is_superuser": True, "last_name": MADE_HERE}
     )
     if operator.last_name != MADE_HERE:
-        raise CommandError(f"There is a user {OPERATOR} already, whose password the demo leaves alone.")
+        raise CommandError(f"The user {OPERATOR} already exists. The demo does not change its password.")
     if not operator.check_password(password):
         operator.set_password(password)
         operator.save(update_fields=["password"])

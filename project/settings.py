@@ -18,9 +18,9 @@ PUBLIC_SECRET_KEY = "django-insecure-example-site"
 SECRET_KEY = env.str("SECRET_KEY", PUBLIC_SECRET_KEY)
 if SECRET_KEY == PUBLIC_SECRET_KEY and not DEBUG:
     raise ImproperlyConfigured(
-        "SECRET_KEY is not set, and the example site's own one is public. Set it, for all processes: "
-        "export SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(64))'); "
-        "or DEBUG=1, for a try on your own machine."
+        "SECRET_KEY is not set, and the example site's built-in key is public. Set one key for all "
+        "processes: export SECRET_KEY=$(python -c 'import secrets; print(secrets.token_urlsafe(64))'). "
+        "To try the site on your own machine, set DEBUG=1 instead."
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 

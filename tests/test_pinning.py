@@ -117,7 +117,7 @@ def test_a_system_that_forbids_it_is_told_of_in_the_log_and_the_request_goes_on(
     setting(PIN_WORKERS=True)
     monkeypatch.setattr(os, "sched_setaffinity", forbidden)
     assert [api.post(PATH).status_code for _ in range(2)] == [200, 200]
-    assert caplog.text.count("The worker keeps to no core: Operation not permitted") == 1
+    assert caplog.text.count("The worker is not pinned to a core: Operation not permitted") == 1
 
 
 @pytest.mark.usefixtures("fresh")

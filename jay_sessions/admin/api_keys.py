@@ -41,13 +41,14 @@ class ApiKeyForm(forms.ModelForm):
     playouts = LinesField(
         label=_("Playouts"),
         initial=default_playouts,
-        help_text=_("One pattern a line; * stands for any characters, as in netflix-*."),
+        help_text=_("One pattern per line. * matches any characters, for example netflix-*."),
     )
     origins = LinesField(
         label=_("Origins"),
         required=False,
         help_text=_(
-            "Where a browser may use the key, one a line, as https://www.example.com; none: anywhere."
+            "Web origins that may use the key in a browser, one per line, for example "
+            "https://www.example.com. Empty: any origin."
         ),
     )
 

@@ -46,7 +46,7 @@ class TrackingSessionAdmin(StrictAdmin):
     sortable_by = ()
     search_fields = ("session_id", "user_id", "playout_id")
     search_help_text = _(
-        "A session id, user id or playout in full, or how a user id or playout begins: netflix-de*"
+        "A full session id, user id or playout, or the start of a user id or playout: netflix-de*"
     )
     actions = (delete_selected,)
     fields: ClassVar = [

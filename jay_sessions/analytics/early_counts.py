@@ -32,8 +32,8 @@ def warning() -> str:
 
 
 _WARNING = (
-    "Sessions are marked as counted until {mark}, which is later than now: a clock was ahead. What was "
-    "counted too early is counted anew."
+    "Sessions are marked as counted until {mark}, which is in the future: a clock was ahead. Days that "
+    "were counted too early are counted again."
 )
 
 
@@ -55,8 +55,8 @@ def put_right(state: RollupState, first: datetime.date, now: datetime.datetime) 
     The days from `first` on are noted for a new count, and the counts of future days are deleted.
     """
     logger.warning(
-        "Sessions were marked as counted until %s, which is later than now: the days from %s on are counted "
-        "anew.",
+        "Sessions were marked as counted until %s, which is in the future. The days from %s on are "
+        "counted again.",
         state.rolled_until,
         first,
     )

@@ -28,7 +28,7 @@ class Outcome(enum.StrEnum):
     FETCHED = "fetched"
     UNKNOWN = "not known to Zephr"
     ELSEWHERE = "fetched by another process"
-    FAILED = "left for another time"
+    FAILED = "left for a later run"
 
 
 def waiting() -> int:

@@ -43,7 +43,7 @@ class StartSessionSerializer(serializers.Serializer):
         sessions.given_user_id, help_text="Identifies a user across sessions; send it hashed or encrypted."
     )
     zephr_session_id = IdField(
-        clean_zephr_session_id, help_text="Links the session to one of Zephr's, where the site does that."
+        clean_zephr_session_id, help_text="Links the session to a Zephr session, if the site links sessions."
     )
 
 

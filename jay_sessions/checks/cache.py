@@ -26,8 +26,8 @@ def check_cache_timeouts(**kwargs: Any) -> list[CheckMessage]:
     connect = "SOCKET_CONNECT_TIMEOUT" if name.isupper() else "socket_connect_timeout"
     return [
         checks.Warning(
-            f"The default cache has no {name}: whatever of the site asks a Redis that falls silent, the app "
-            "apart, waits without end.",
+            f"The default cache has no {name}. If Redis stops answering, the site's own requests to it "
+            "wait forever. Only this app limits its wait.",
             hint=f'Write, in CACHES["default"]: "OPTIONS": {{"{name}": 0.5, "{connect}": 0.5}}',
             id="jay_sessions.W124",
         )

@@ -59,8 +59,8 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "SQLite is not set up for several writers and commits that last: requests at the same time may "
-            "be answered 503.",
+            "SQLite is not configured for concurrent writers and durable commits. Simultaneous requests "
+            "may get a 503.",
             hint=f"Write: {SQLITE_HINT}",
             id="jay_sessions.W102",
         )
@@ -79,8 +79,8 @@ def check_driver(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Error(
-            "RECORDER group takes psycopg 3, and the site has psycopg 2.",
-            hint="Type: pip install 'psycopg[binary]'; or leave RECORDER out, which is \"direct\" then",
+            'RECORDER "group" needs psycopg 3, but the site has psycopg 2.',
+            hint='Type: pip install "psycopg[binary]"; or remove RECORDER: the default is "direct"',
             id="jay_sessions.E102",
         )
     ]
@@ -93,8 +93,8 @@ def check_commits(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Error(
-            "With AUTOCOMMIT off, sessions are acknowledged and not committed.",
-            hint='Take "AUTOCOMMIT" out of DATABASES.',
+            "AUTOCOMMIT is off: sessions are confirmed but not committed.",
+            hint='Remove "AUTOCOMMIT" from DATABASES.',
             id="jay_sessions.E103",
         )
     ]
@@ -110,7 +110,7 @@ def check_migrated(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
         return []
     return [
         checks.Warning(
-            f'The database "{alias}" lacks tables or columns: each request is answered 500.',
+            f'The database "{alias}" lacks tables or columns: every request gets a 500.',
             hint=f"Type: {errors.migrate()}",
             id="jay_sessions.W114",
         )
@@ -138,7 +138,7 @@ def _losing(name: str, databases: Sequence[str] | None, *, id: str) -> list[Chec
         faults = commits.faults(connections[alias])
     except DatabaseError:
         return []
-    message = f"{name} is off: sessions are acknowledged, and lost where the database loses its power."
+    message = f"{name} is off: if the database loses power, confirmed sessions are lost."
     return [
         checks.Error(message, hint=f"Undo it: {fault.remedy}", id=id)
         for fault in faults

@@ -36,8 +36,8 @@ def check_keepalives(**kwargs: Any) -> list[CheckMessage]:
     lines = ", ".join(f'"{name}": {value}' for name, value in missing.items())
     return [
         checks.Warning(
-            f"A PostgreSQL at {host} that is cut off holds up logins, commands and the site's own views, for "
-            "up to hours.",
+            f"If the connection to PostgreSQL at {host} is cut, logins, commands and the site's own "
+            "views can hang for hours.",
             hint=f'Write, in DATABASES: "OPTIONS": {{{lines}}}',
             id="jay_sessions.W121",
         )
@@ -58,8 +58,8 @@ def check_pool(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "A request waits for a connection of psycopg's pool "
-            + ("without end where the database is silent." if is_asked else f"for {given} seconds."),
+            "A request waits for a connection from psycopg's pool "
+            + ("forever if the database does not answer." if is_asked else f"for {given} seconds."),
             hint=f'Write, in DATABASES: "OPTIONS": {{"pool": {{"timeout": {seconds:g}}}}}, and leave '
             '"CONN_HEALTH_CHECKS" out: a connection that was lost is replaced anyway',
             id="jay_sessions.W122",

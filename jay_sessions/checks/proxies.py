@@ -26,8 +26,8 @@ def check_proxies(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "The site is behind a proxy, whose address all requests without a valid key seem to come from: "
-            "they are throttled together.",
+            "The site is behind a proxy. All requests without a valid key seem to come from the proxy's "
+            "address, so they are throttled together.",
             hint=f'Write: {conf.NAME} = {{"NUM_PROXIES": 1}}, or as many as extend X-Forwarded-For',
             id="jay_sessions.W111",
         )
@@ -44,10 +44,10 @@ def check_underscores(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "Granian's and uWSGI's WSGI take X_Forwarded_For for X-Forwarded-For, so a client may choose the "
-            "address by which it is throttled.",
-            hint="If the proxy drops headers with underscores, as nginx does, or another server or ASGI is "
-            'used, write: SILENCED_SYSTEM_CHECKS = ["jay_sessions.W116"]',
+            "Under WSGI, Granian and uWSGI read the header X_Forwarded_For as X-Forwarded-For. So a "
+            "client can choose the address by which it is throttled.",
+            hint="If the proxy drops headers with underscores (nginx does), or if the site uses ASGI or "
+            'another server, write: SILENCED_SYSTEM_CHECKS = ["jay_sessions.W116"]',
             id="jay_sessions.W116",
         )
     ]

@@ -45,7 +45,7 @@ def _error(problem: conf.Problem) -> CheckMessage:
         return checks.Error(message, hint=f"Write, for example: {line}", id=f"jay_sessions.{number}")
     known = [conf.NAME, *conf.declared(conf.Settings), *conf.declared(conf.ZephrSettings)]
     close = difflib.get_close_matches(problem.name.upper(), known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(known))}."
+    hint = f"Did you mean {close[0]}?" if close else f"Known names: {', '.join(sorted(known))}."
     return checks.Error(message, hint=hint, id=f"jay_sessions.{UNKNOWN_NAME}")
 
 

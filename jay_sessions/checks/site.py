@@ -43,7 +43,7 @@ def check_time_zones(**kwargs: Any) -> list[CheckMessage]:
     """Refuse a site that stores local time: a session's start is a point in time."""
     if settings.USE_TZ:
         return []
-    message = "Sessions are stored with time zones, which USE_TZ = False switches off."
+    message = "Sessions are stored with time zones, but USE_TZ is False."
     return [checks.Error(message, hint="Write: USE_TZ = True", id="jay_sessions.E020")]
 
 
@@ -52,7 +52,7 @@ def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
     """Warn if requests are counted in a cache that processes do not share, or that loses counts."""
     values, _ = parsed()
     cache: Mapping[str, Any] = settings.CACHES.get(DEFAULT_CACHE_ALIAS, {})
-    backend: str = cache.get("BACKEND", "no cache, as none is the default")
+    backend: str = cache.get("BACKEND", "no cache, because there is no default cache")
     if not values.get("throttle_rates") or "redis" in backend.lower() or "memcached" in backend.lower():
         return []
     return [
@@ -68,12 +68,12 @@ def check_throttle_cache(**kwargs: Any) -> list[CheckMessage]:
 def _how_it_counts(backend: str) -> str:
     if backend.endswith((".DatabaseCache", ".FileBasedCache")):
         return (
-            "processes do not count together exactly, and with more entries than MAX_ENTRIES (300 unless "
-            "OPTIONS say otherwise) counts are forgotten at random, so that more requests are let through"
+            "processes do not share exact counts. Above MAX_ENTRIES (300 unless OPTIONS change it), the "
+            "cache drops counts at random, so too many requests are allowed"
         )
     if backend.endswith(".LocMemCache"):
-        return "each process counts for itself"
-    return "several processes do not count together exactly, or not at all"
+        return "each process has its own counts"
+    return "processes may share only inexact counts, or none"
 
 
 @register()
@@ -84,7 +84,7 @@ def check_pinning(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "PIN_WORKERS does nothing on this system: it takes Linux.",
+            "PIN_WORKERS has no effect on this system: it needs Linux.",
             hint=f'Write: {conf.NAME} = {{"PIN_WORKERS": sys.platform == "linux"}}',
             id="jay_sessions.W107",
         )
@@ -98,7 +98,7 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "The site's URLs do not have the endpoints.",
+            "The site's URLs do not include the endpoints.",
             hint='Write, in urls.py: urlpatterns += [path("", include("jay_sessions.urls"))]',
             id="jay_sessions.W112",
         )
@@ -151,9 +151,9 @@ def check_signed_tokens(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "Tokens without a signature are accepted, so that anybody can make up a session that GET "
-            "reports as valid (though none that is stored).",
-            hint=f"Unless clients hold tokens of another issuer, write: {conf.NAME} = "
+            "Tokens without a signature are accepted. Anybody can invent a session that GET reports as "
+            "valid, but it is never stored.",
+            hint=f"If no client has tokens from another issuer, write: {conf.NAME} = "
             '{"REQUIRE_SIGNED_TOKENS": True}',
             id="jay_sessions.W103",
         )
@@ -168,8 +168,9 @@ def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "User ids are hashed with a key made of SECRET_KEY: once that is renewed and gone from "
-            "SECRET_KEY_FALLBACKS, the sessions of a user cannot be found any more, nor erased.",
+            "User ids are hashed with a key that is made from SECRET_KEY. If SECRET_KEY changes and the "
+            "old one is removed from SECRET_KEY_FALLBACKS, a user's older sessions can no longer be "
+            "found or erased.",
             hint=f'Write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": '
             '[os.environ["USER_ID_KEY"]]}, a secret of its own',
             id="jay_sessions.W108",
@@ -201,7 +202,7 @@ def check_retention(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "Sessions with the ids of users are stored for ever.",
+            "Sessions with user ids are stored forever.",
             hint=f'Write: {conf.NAME} = {{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": '
             "30 * 24 * 60 * 60}, and run jay_purge_sessions every day",
             id="jay_sessions.W110",
@@ -228,8 +229,8 @@ def check_reports(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "Reports of errors in the site's own views hold tracking tokens, which are as good as a login, "
-            "and ids of users.",
+            "Error reports of the site's own views contain user ids and tracking tokens. A tracking "
+            "token works like a login.",
             hint=f"Write: {'; '.join(missing)}",
             id="jay_sessions.W128",
         )
@@ -252,10 +253,10 @@ def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"The answers of the fast lane go past {path}, which may have added to them or refused them.",
-            hint="If it has no part in tracking requests, write: SILENCED_SYSTEM_CHECKS = "
-            '["jay_sessions.W106"]; else, in wsgi.py: application = get_wsgi_application(), '
-            "and in asgi.py the like.",
+            f"The fast lane's answers bypass {path}, which might add to them or refuse them.",
+            hint="If this middleware does nothing for tracking requests, write: SILENCED_SYSTEM_CHECKS "
+            '= ["jay_sessions.W106"]; otherwise, write in wsgi.py: application = '
+            "get_wsgi_application(), and the equivalent in asgi.py.",
             id="jay_sessions.W106",
         )
         for path in site.unaccounted()

@@ -44,7 +44,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
     retention, lifetime = values.get("retention"), values.get("session_lifetime")
     if retention is not None and (lifetime is None or retention < lifetime):
         # Otherwise an ended session is valid again once its row is purged.
-        yield Problem("RETENTION", "must be SESSION_LIFETIME or longer, and needs one")
+        yield Problem("RETENTION", "needs a SESSION_LIFETIME, and must not be shorter than it")
 
 
 @functools.cache

@@ -98,7 +98,7 @@ def read(settings: type, raw: object, where: str) -> tuple[dict[str, Any], list[
     problems: list[Problem] = []
     for name, value in raw.items():
         if name not in known:
-            problems.append(Problem(str(name), f"is not a name that {where} knows"))
+            problems.append(Problem(str(name), f"is an unknown name in {where}"))
             continue
         try:
             values[name.lower()] = known[name].parse(value)

@@ -63,7 +63,7 @@ def text(value: Any) -> str:
     if not checked.strip():
         raise ValueError("must not be blank")
     if len(json.dumps(checked)) > _MAX_JSON:
-        raise ValueError("must be short enough for a cookie: characters beyond ASCII take 6 or 12 places")
+        raise ValueError("must be short enough for a cookie; a character beyond ASCII counts as 6 or 12")
     return checked
 
 

@@ -33,24 +33,24 @@ class Settings:
         check="E002",
         default=False,
         example="True",
-        meaning="Whether GET takes only tokens that this site has signed, and not those of the "
-        "publisher's own API.",
+        meaning="Whether GET accepts only tokens that this site has signed. If False, it also accepts "
+        "tokens from the publisher's own API.",
     )
     session_lifetime: datetime.timedelta | None = setting(
         parsers.lifetime,
         check="E003",
         default=None,
         example="30 * 24 * 60 * 60",
-        meaning="How long a session is valid after its start: seconds or a timedelta, 1 second or more. "
-        "None: as long as it is not ended.",
+        meaning="How long a session is valid after its start: seconds or a timedelta, at least 1 "
+        "second. None: until it is ended.",
     )
     retention: datetime.timedelta | None = setting(
         parsers.lifetime,
         check="E032",
         default=None,
         example='90 * 24 * 60 * 60, "SESSION_LIFETIME": 30 * 24 * 60 * 60',
-        meaning="How long after its start `jay_purge_sessions` deletes a session: seconds or a timedelta, "
-        "`SESSION_LIFETIME` or longer. None: never.",
+        meaning="How long after its start `jay_purge_sessions` deletes a session: seconds or a "
+        "timedelta, not shorter than `SESSION_LIFETIME`. None: never.",
     )
     user_id_storage: Storage = setting(
         parsers.one_of(*Storage),
@@ -66,47 +66,49 @@ class Settings:
         default=None,
         secret=True,
         example='[os.environ["USER_ID_KEY"]]',
-        meaning="Secrets that user ids are hashed with, each of 32 characters or more: the first one "
-        "hashes, all of them find. None: they are made of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`.",
+        meaning="Secrets to hash user ids with, each at least 32 characters long. The first one makes "
+        "new hashes. All of them find stored sessions. None: the keys are made from `SECRET_KEY` and "
+        "`SECRET_KEY_FALLBACKS`.",
     )
     ignored_user_ids: tuple[str, ...] = setting(
         parsers.ignored_user_ids,
         check="E038",
         default=IGNORED_USER_IDS,
         example='["undefined", "null", "NaN", "None", "[object Object]"]',
-        meaning="User ids that client code sends by mistake: a session that starts with one of them has "
-        "no user. They are compared as they are written here; everywhere else, such an id is one like any "
-        "other.",
+        meaning="User ids that client code sends by mistake. A session that starts with one of them "
+        "gets no user. Only exact matches count. In all other places, these ids are like any other.",
     )
     global_privacy_control: bool = setting(
         parsers.flag,
         check="E035",
         default=False,
         example="True",
-        meaning="Whether a POST with `Sec-GPC: 1` starts a session without a user id, whatever else it says.",
+        meaning="Whether a POST with the header `Sec-GPC: 1` starts a session without a user id, even "
+        "if it carries one.",
     )
     source: str = setting(
         parsers.text,
         check="E004",
         default="jay.api.playout.1.0.0",
         example='"jay.api.playout.1.0.0"',
-        meaning="What a session says of the API that it comes from: up to 255 characters.",
+        meaning="The name of the API that created the session, stored as its `source`: up to 255 characters.",
     )
     provider_names: Mapping[str, str | None] = setting(
         parsers.provider_names,
         check="E005",
         default_factory=dict,
         example='{"nflx-*": "netflix"}',
-        meaning="Providers' names by patterns of playout ids, `*` being the only wildcard; the first one "
-        "that fits counts, None is no provider. Where none fits, `PROVIDER_RESOLVER` is asked.",
+        meaning="Provider names by pattern of playout ids. `*` is the only wildcard, and the first "
+        "pattern that matches counts. The name None means no provider. If no pattern matches, "
+        "`PROVIDER_RESOLVER` is used.",
     )
     provider_resolver: providers.Resolver | None = setting(
         parsers.provider_resolver,
         check="E006",
         default=None,
         example='"mysite.playouts.provider_of"',
-        meaning="A callable, or its dotted path, that makes a provider's name, or None, of a playout id. "
-        "None: the id's leading letters and digits in lower case.",
+        meaning="A callable, or its dotted path. It takes a playout id and returns a provider name or "
+        "None. Default: the id's leading letters and digits in lower case.",
     )
     cookie_name: str = setting(
         parsers.cookie_name,
@@ -143,64 +145,67 @@ class Settings:
         check="E021",
         default_factory=dict,
         example='{"key": "6000/min", "anonymous": "60/min"}',
-        meaning="How many requests are answered: `key`, with one API key; `anonymous`, without a valid "
-        "key from one address. As a number by s, min, hour or day; a rate that is missing or None is no "
-        "limit.",
+        meaning="Limits on the number of requests. `key`: for each API key. `anonymous`: for each "
+        "address, for requests without a valid key. A rate is a number per s, min, hour or day. A rate "
+        "that is missing or None means no limit.",
     )
     num_proxies: int = setting(
         parsers.whole_number("must be the number of proxies in front of the site, 0 for none", most=100),
         check="E022",
         default=0,
         example="1",
-        meaning="How many proxies in front of the site extend `X-Forwarded-For`: the address before them is "
-        "the client's. 0: the connection's own.",
+        meaning="How many proxies in front of the site add an address to `X-Forwarded-For`. The "
+        "client's address is the one that the first of them added. 0: the header is ignored, and the "
+        "address of the connection counts.",
     )
     recorder: str = setting(
         parsers.one_of("direct", "group"),
         check="E029",
         default="direct",
         example='"group"',
-        meaning='How a started session is committed: "direct", by its request, or "group", together with '
-        "those that start at the same time.",
+        meaning='How a new session is committed: "direct", by its own request, or "group", together '
+        "with others that start at the same time.",
     )
     end_propagation: float = setting(
         parsers.seconds_or_zero,
         check="E030",
         default=0.0,
         example='5, "SESSION_LIFETIME": 30 * 24 * 60 * 60',
-        meaning="For how many seconds other processes may go on taking an ended session for valid. "
-        "0: the database is asked each time. Needs a `SESSION_LIFETIME`.",
+        meaning="For how many seconds other processes may still accept an ended session. 0: they ask "
+        "the database each time. Needs a `SESSION_LIFETIME`.",
     )
     database_timeout: float = setting(
         parsers.seconds,
         check="E042",
         default=3.0,
         example="3",
-        meaning="Seconds that PostgreSQL has to look up a key, and to start, read or end a session. Then the "
-        "connection is dropped, and a new one gets as long. SQLite has its own `timeout`.",
+        meaning="The time limit in seconds for PostgreSQL to look up a key, or to start, read or end a "
+        "session. Then the connection is dropped, and a new one gets the same time. SQLite has its own "
+        "`timeout`.",
     )
     max_connections: int = setting(
         parsers.whole_number("must be a whole number of connections, 8 or more", least=8, most=1000),
         check="E043",
         default=10,
         example="10",
-        meaning="How many connections to PostgreSQL a process has for this app under ASGI, 8 or more: two "
-        "to look up unknown keys, with `RECORDER` `group` four to write and to look up sessions, the "
-        "others for all other requests.",
+        meaning="How many PostgreSQL connections a process may use for this app under ASGI, at least 8. "
+        "Two of them look up unknown keys. With `RECORDER` `group`, four write and look up sessions. "
+        "The others are for all other requests.",
     )
     pin_workers: bool = setting(
         parsers.flag,
         check="E031",
         default=False,
         example="True",
-        meaning="Whether each worker process keeps to one processor core (Linux).",
+        meaning="Whether each worker process stays on one processor core (Linux).",
     )
     zephr: ZephrSettings | None = setting(
         parse_zephr,
         check="E010",
         default=None,
         example='{"TENANT": "acme", "ACCESS_KEY": "…", "SECRET_KEY": "…"}',
-        meaning="Zephr's Admin API, by the names below. An empty dict or None: no proxy, nothing is linked.",
+        meaning="Zephr's Admin API, with the names below. None or an empty dict: no Zephr sessions are "
+        "read or linked.",
     )
 
     def provider_name(self, playout_id: str) -> str | None:

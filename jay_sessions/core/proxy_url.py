@@ -7,7 +7,10 @@ from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+")
-_WRONG = 'must be the URL of a proxy, such as "http://proxy.example.com:3128"; a login in it has %-escapes'
+_WRONG = (
+    'must be the URL of a proxy, such as "http://proxy.example.com:3128"; special characters in a '
+    "login need %-escapes"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

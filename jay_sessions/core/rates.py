@@ -19,5 +19,5 @@ class Rate:
         """Read a text such as `100/min`, with DRF's names for s, min, hour and day. Raises ValueError."""
         form = _FORM.fullmatch(text)
         if form is None:
-            raise ValueError(f'"{text}" is no rate such as "100/min"')
+            raise ValueError(f'"{text}" is not a rate such as "100/min"')
         return cls(int(form[1]), _SECONDS[form[2][0]])

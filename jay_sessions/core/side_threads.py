@@ -115,7 +115,7 @@ class SideThreads(Generic[S]):
             if self._left_until:
                 now = time.monotonic()
                 if now < self._left_until or self._abandoned >= MAX_ABANDONED:
-                    raise Silent("It did not answer, and is left alone for now.")
+                    raise Silent("It did not answer, so it is not asked for now.")
                 # The pause goes on for all others; this operation is the one that tries.
                 self._left_until = now + self._pause
             if len(self._under_way) >= self._threads < THREADS:

@@ -3,4 +3,4 @@
 
 def refuse_constant(name: str) -> None:
     """Raise ValueError. For `parse_constant` of Python's `json`, called with NaN, Infinity and -Infinity."""
-    raise ValueError(f"{name} is no JSON.")
+    raise ValueError(f"{name} is not JSON.")

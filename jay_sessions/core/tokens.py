@@ -145,7 +145,7 @@ def _as_encoded(text: str, keys: Iterable[bytes]) -> Token | None:
 def _decoded(raw: str, keys: Iterable[bytes]) -> Token:
     members = _decoder.decode(raw)
     if not isinstance(members, dict):
-        raise ValueError("No JSON object.")
+        raise ValueError("It is not a JSON object.")
     signed = "signature" in members
     if signed:
         signature = members.pop("signature")

@@ -66,7 +66,7 @@ class UserIds:
         if user_id is None or self.storage is not Storage.HASHED or not user_id.startswith(PREFIX):
             return self.stored(user_id)
         if not _FORM.fullmatch(user_id):
-            raise InvalidUserId("user_id_form", f"Begins with {PREFIX} but has not the form of a hashed id.")
+            raise InvalidUserId("user_id_form", f"Begins with {PREFIX} but is not a hashed id.")
         return user_id
 
     def erasure_notes(self, user_id: str) -> list[str]:

@@ -17,8 +17,8 @@ _RESETS = {
     "database": "ALTER DATABASE {database} RESET {name};",
     "user": "ALTER ROLE {role} RESET {name};",
     "database user": "ALTER ROLE {role} IN DATABASE {database} RESET {name};",
-    "client": 'take {name} out of "options" in DATABASES',
-    "session": "take SET {name} out of the code that prepares connections",
+    "client": 'remove {name} from "options" in DATABASES',
+    "session": "remove SET {name} from the code that sets up connections",
 }
 """How to undo a setting, by its `source` in `pg_settings`. For other sources, `_SET` sets it server-wide."""
 

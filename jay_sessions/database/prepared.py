@@ -79,8 +79,8 @@ def _is_pooled(connection: Any) -> bool:
     # Once in a process.
     if is_pooled and _unsaid.acquire(blocking=False):
         logger.warning(
-            "PostgreSQL is reached through a pooler, so no statement is planned ahead. With "
-            '"DISABLE_SERVER_SIDE_CURSORS": True in DATABASES, new connections need not find that out.'
+            "PostgreSQL is behind a connection pooler, so statements are not prepared. Set "
+            '"DISABLE_SERVER_SIDE_CURSORS": True in DATABASES: then new connections do not test this.'
         )
     return is_pooled
 

@@ -41,7 +41,7 @@ class Responder:
         self._requests: OrdinaryRequests | None = None
         setting_changed.connect(self._forget)
         if past := unaccounted():
-            logger.warning("The answers of the fast lane go past %s.", ", ".join(past))
+            logger.warning("The fast lane's answers bypass %s.", ", ".join(past))
 
     def answer(self, environ: Environ) -> Response | None:
         """Answer in a thread, which waits for the database."""

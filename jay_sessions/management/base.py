@@ -60,7 +60,9 @@ class JayCommand(BaseCommand):
             try:
                 there = connections[alias].introspection.table_names(include_views=True)
             except Error as error:
-                raise CommandError(f"{_reason(error)} Check that it runs, and DATABASES.") from error
+                raise CommandError(
+                    f"{_reason(error)} Check that it is running and that DATABASES is right."
+                ) from error
             if missing := sorted(tables.difference(there)):
                 raise CommandError(f'The database "{alias}" has no table {missing[0]}. Run: {migrate(alias)}')
 

@@ -25,7 +25,8 @@ def add_arguments(parser: CommandParser, default: Format) -> None:
         "--output",
         default="-",
         metavar="FILE",
-        help="appears once it is complete; only its owner can read it (default: standard output)",
+        help="the file to write; it appears when it is complete, and only its owner can read it "
+        "(default: standard output)",
     )
 
 

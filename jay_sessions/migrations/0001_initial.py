@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="Whose key it is, for people.", max_length=100, verbose_name="name"
+                        help_text="The key's owner, as people know it.", max_length=100, verbose_name="name"
                     ),
                 ),
                 ("prefix", models.CharField(editable=False, max_length=12, verbose_name="prefix")),
@@ -40,7 +40,8 @@ class Migration(migrations.Migration):
                     "origins",
                     models.JSONField(
                         blank=True,
-                        help_text="Where a browser may use the key, as https://www.example.com; none for anywhere.",
+                        help_text="Web origins that may use the key in a browser, such as "
+                        "https://www.example.com. Empty: any origin.",
                         verbose_name="origins",
                     ),
                 ),

@@ -105,7 +105,10 @@ class ApiKey(models.Model):
     """A client's permission to call the API: its scopes, its playouts and its origins."""
 
     name = CheckedCharField(
-        _("name"), max_length=100, validators=[validate_text], help_text=_("Whose key it is, for people.")
+        _("name"),
+        max_length=100,
+        validators=[validate_text],
+        help_text=_("The key's owner, as people know it."),
     )
     prefix = models.CharField(_("prefix"), max_length=key_text.PREFIX_LENGTH, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -121,7 +124,10 @@ class ApiKey(models.Model):
         default=default_origins,
         blank=True,
         validators=[validate_origins],
-        help_text=_("Where a browser may use the key, as https://www.example.com; none for anywhere."),
+        help_text=_(
+            "Web origins that may use the key in a browser, such as https://www.example.com. "
+            "Empty: any origin."
+        ),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

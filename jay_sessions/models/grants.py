@@ -35,7 +35,9 @@ def default_playouts() -> list[str]:
 def validate_scopes(value: object) -> None:
     """Raise ValidationError unless `value` is a list of one or more different scopes."""
     if not isinstance(value, list) or not value or not all(scope in Scope.values for scope in value):
-        raise ValidationError(_("Scopes are a list of %(known)s."), params={"known": ", ".join(Scope.values)})
+        raise ValidationError(
+            _("Scopes must be a list of %(known)s."), params={"known": ", ".join(Scope.values)}
+        )
     if len(set(value)) != len(value):
         raise ValidationError(_("A scope is named twice."))
 
@@ -43,7 +45,9 @@ def validate_scopes(value: object) -> None:
 def validate_playouts(value: object) -> None:
     """Raise ValidationError unless `value` is a list of 1 to 100 patterns of 1 to 255 characters."""
     if not isinstance(value, list) or not 1 <= len(value) <= 100 or not all(value):
-        raise ValidationError(_("Playouts are a list of 1 to 100 patterns of 1 to 255 characters."))
+        raise ValidationError(
+            _("Playouts must be a list of 1 to 100 patterns, each with 1 to 255 characters.")
+        )
     for pattern in value:
         validate_text(pattern)
 
@@ -77,4 +81,6 @@ def validate_origins(value: object) -> None:
         isinstance(item, str) and _ORIGIN.fullmatch(item) for item in value
     )
     if not isinstance(value, list) or not known or len(value) > 100:
-        raise ValidationError(_("Origins are a list of up to 100 such as https://www.example.com."))
+        raise ValidationError(
+            _("Origins must be a list of up to 100 web origins such as https://www.example.com.")
+        )

@@ -229,5 +229,5 @@ def check_id(session: "TrackingSession") -> None:
     fields = [cast(Any, session._meta.get_field(name)) for name in names]
     values = [field.get_prep_value(getattr(session, field.name)) for field in fields]
     if None in values or not carries(*values):
-        text = "The id should carry the start: make it by core.uuid7.uuid7(started_at, random_bits)."
+        text = "The id must contain the start: make it with core.uuid7.uuid7(started_at, random_bits)."
         raise ValidationError({"session_id": text})

@@ -111,7 +111,9 @@ class EndedIds:
                 try:
                     self._read()
                 except StoreUnavailable:
-                    logger.warning("Ended sessions were not looked up; what is known is %.1f s old.", age)
+                    logger.warning(
+                        "Ended sessions could not be looked up; the known ones are %.1f s old.", age
+                    )
                 finally:
                     self._refreshing.release()
             return

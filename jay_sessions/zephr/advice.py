@@ -40,17 +40,17 @@ class Advice(NamedTuple):
 ADVICE: dict[type[ZephrError], Advice] = {
     ZephrSessionNotFound: Advice(
         _("Zephr knows no session with this id."),
-        _("Ask for the id that the site's Zephr session cookie holds now."),
+        _("Use the id that is now in the site's Zephr session cookie."),
     ),
     ZephrClockSkew: Advice(
-        _("Zephr refuses the signature, as this machine's clock is far from its own."),
-        _("Set the clock of this machine, best by NTP; the key pair may well be right."),
+        _("Zephr refuses the signature because this machine's clock differs too much from Zephr's."),
+        _("Correct this machine's clock, best with NTP. The key pair may be right."),
     ),
     ZephrCredentialsRejected: Advice(
         _("Zephr refuses the key pair."),
         _(
-            "Check ACCESS_KEY and SECRET_KEY: they must belong together and to this tenant, be complete, and "
-            "not be revoked. Check this machine's clock, too."
+            "Check ACCESS_KEY and SECRET_KEY. They must be complete, belong together and to this "
+            "tenant, and not be revoked. Also check this machine's clock."
         ),
     ),
     ZephrThrottled: Advice(
@@ -60,16 +60,16 @@ ADVICE: dict[type[ZephrError], Advice] = {
     ZephrTimeout: Advice(
         _("Zephr did not answer in time."),
         _(
-            "Check that no firewall or proxy swallows the connection, and that TENANT or BASE_URL is right; "
-            "if Zephr is just slow, raise TIMEOUT or CONNECT_TIMEOUT."
+            "Check that no firewall or proxy blocks the connection, and that TENANT or BASE_URL is "
+            "right. If Zephr is only slow, raise TIMEOUT or CONNECT_TIMEOUT."
         ),
     ),
     ZephrCircuitOpen: Advice(
-        _("Zephr failed many times in a row, so for a moment it is not asked."),
+        _("Zephr failed many times in a row, so it is not called for a short time."),
         _("Try again soon."),
     ),
     ZephrBusy: Advice(
-        _("Too many requests wait for Zephr already."),
+        _("Too many requests are already waiting for Zephr."),
         _("Try again in a moment."),
     ),
     ZephrUnavailable: Advice(
@@ -84,18 +84,17 @@ ADVICE: dict[type[ZephrError], Advice] = {
 
 _REMEDIES: dict[type[OSError], str] = {
     ProxyFailure: _(
-        "Check PROXY, or HTTPS_PROXY and NO_PROXY of the environment: host, port and login; and whether the "
-        "proxy lets this machine through to TENANT or BASE_URL."
+        "Check the host, port and login in PROXY, or HTTPS_PROXY and NO_PROXY in the environment. Check "
+        "that the proxy lets this machine connect to TENANT or BASE_URL."
     ),
-    BundleFailure: _("Correct CA_BUNDLE, or that variable of the environment: a file in PEM form."),
+    BundleFailure: _("Correct CA_BUNDLE or the environment variable. It must name a PEM file."),
     socket.gaierror: _("Check TENANT or BASE_URL for a typing error, and this machine's name servers (DNS)."),
     ssl.SSLCertVerificationError: _(
         "Its certificate is not trusted. Check the host in TENANT or BASE_URL, and this machine's date. "
-        "Behind a proxy that looks into TLS, or with a private certificate authority, name that in CA_BUNDLE."
+        "If a proxy inspects TLS, or a private authority issued the certificate, set CA_BUNDLE to the "
+        "authority's certificate."
     ),
-    ssl.SSLError: _(
-        "No TLS could be set up. Check the port in BASE_URL, and whether https is spoken there at all."
-    ),
+    ssl.SSLError: _("The TLS connection failed. Check the port in BASE_URL, and that it serves https."),
     ConnectionRefusedError: _("Nothing listens there. Check host and port in BASE_URL, and the firewall."),
     ConnectionError: _(
         "The connection was cut. Check for a firewall or proxy in between, and BASE_URL; or try again later."
@@ -115,7 +114,7 @@ def in_words(error: ZephrError) -> str:
     said = str(error) if _cause(error) is None else f"{failures.reason(error)}."
     line = f"{said} {advice_on(error).remedy}"
     if isinstance(error, ZephrThrottled) and error.retry_after is not None:
-        return f"{line} Zephr asks for {error.retry_after:,} s."
+        return f"{line} Zephr asks to wait {error.retry_after:,} s."
     return line
 
 

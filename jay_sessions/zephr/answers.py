@@ -63,7 +63,7 @@ def parse(body: bytes, encoding: str) -> Mapping[str, Any]:
         # ZephrBadResponse is not raised here: these exceptions carry the body along.
         value = None
     if not isinstance(value, dict) or _is_deep(value):
-        raise ZephrBadResponse("Zephr answered with something that is no JSON object.")
+        raise ZephrBadResponse("Zephr answered with something that is not a JSON object.")
     return value
 
 
@@ -104,7 +104,7 @@ def _decode(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ZephrBadResponse("Zephr answered in a Content-Encoding that was not asked for.")
+        raise ZephrBadResponse("Zephr answered with a Content-Encoding that was not requested.")
     decompressor = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
     try:
         plain = decompressor.decompress(body, MAX_BODY_BYTES + 1)
@@ -116,7 +116,7 @@ def _decode(body: bytes, encoding: str) -> bytes:
     if len(plain) > MAX_BODY_BYTES:
         raise ZephrBadResponse("Zephr answered with too long a body.")
     if not decompressor.eof or decompressor.unused_data:
-        raise ZephrBadResponse("Zephr answered with a compressed body that is not whole.")
+        raise ZephrBadResponse("Zephr answered with an invalid compressed body.")
     return plain
 
 

@@ -99,13 +99,13 @@ class _Process:
 _processes: dict[tuple[conf.ZephrSettings, int], _Process] = {}
 
 
-@async_unsafe("An event loop would stand still meanwhile: await aget_session.")
+@async_unsafe("This call would block the event loop. Use: await aget_session")
 def get_session(session_id: str) -> ZephrSession:
     """Return the session. Raises what `look_up` raises."""
     return look_up(session_id).session
 
 
-@async_unsafe("An event loop would stand still meanwhile: await alook_up.")
+@async_unsafe("This call would block the event loop. Use: await alook_up")
 def look_up(session_id: str, *, own_thread: bool = False) -> LookupResult:
     """Return the session and where it comes from.
 
@@ -185,7 +185,7 @@ class _LookUp:
             with self._places.hold():
                 result = self._share()
         except NoPlace:
-            result = _Refusal(ZephrBusy("Too many wait for Zephr already.", RETRY_AFTER), Source.MISS)
+            result = _Refusal(ZephrBusy("Too many requests wait for Zephr.", RETRY_AFTER), Source.MISS)
         if isinstance(result, _Refusal) and isinstance(result.error, _PASSING):
             return self._stale(entry, type(result.error)) or result
         return result
@@ -199,7 +199,7 @@ class _LookUp:
             deadline = self._start + self._zephr.timeout
             landing = self._process.flights.share(self._key, fetch, deadline)
         except TimeoutError:
-            late = ZephrTimeout("Zephr did not answer in time to somebody else who had asked before.")
+            late = ZephrTimeout("Zephr did not answer an earlier request for this session in time.")
             return _Refusal(late, Source.SHARED)
         return _own(landing)
 

@@ -44,7 +44,7 @@ def ping(zephr: conf.ZephrSettings) -> Iterator[str]:
     _refuse_anything_but(outcome, ZephrSessionNotFound)
     made_up = _ask(zephr, uuid.uuid4().hex, uuid.uuid4().hex, str(uuid.uuid4()))
     if isinstance(made_up.result, ZephrSessionNotFound):
-        raise ZephrBadResponse("A key pair that was made up is answered just like ours.")
+        raise ZephrBadResponse("Zephr's answer to an invented key pair is the same as to ours.")
     _refuse_anything_but(made_up, ZephrCredentialsRejected)
     yield "Key pair: accepted"
 
@@ -118,7 +118,7 @@ def _refuse_anything_but(outcome: _Outcome, *expected: type[ZephrError]) -> None
 
 def _clock(skew: float | None) -> str:
     if skew is None:
-        return "Clock: not compared, as the answer has no date; check it yourself"
+        return "Clock: not compared, because the answer has no date; check it yourself"
     # A `Date` header has whole seconds; on average half a second has passed since.
     ahead = skew - 0.5
     if abs(ahead) <= 1:

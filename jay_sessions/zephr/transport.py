@@ -127,9 +127,9 @@ class _Response(http.client.HTTPResponse):
         # At the end of the connection, http.client assumes the end of the headers. urllib3 logs headers
         # that it cannot parse, and goes on without them. Both ignore an invalid length.
         if self._exchange.cut_off or self.headers.defects or self.headers.get_payload():
-            raise http.client.HTTPException("The headers are broken.")
+            raise http.client.HTTPException("The headers are invalid.")
         if not all(map(_LENGTH.fullmatch, self.headers.get_all("Content-Length", ()))):
-            raise http.client.HTTPException("The length is none.")
+            raise http.client.HTTPException("The length is not a number.")
 
 
 class _TunnelResponse(_Response):
@@ -244,7 +244,7 @@ def _resolve(host: str, port: int, timeout: float) -> list[Any]:
         try:
             answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except UnicodeError:
-            answers.put(OSError("The host's name is none."))
+            answers.put(OSError("The host's name is not valid."))
         except OSError as error:
             answers.put(error)
 

@@ -58,7 +58,7 @@ class Upstream:
         except CircuitOpen as refused:
             wait = max(math.ceil(refused.seconds), 1)
         # Not raised from the breaker's exception: that is of no use to the caller.
-        raise ZephrCircuitOpen("Zephr failed too often and is left alone for now.", wait)
+        raise ZephrCircuitOpen("Zephr failed too often, so it is not called for now.", wait)
 
     def _call(self, session_id: str, seconds: float, call: Call) -> ZephrSession:
         whole = seconds > self._zephr.timeout - MARGIN

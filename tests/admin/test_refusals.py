@@ -217,7 +217,7 @@ def test_no_field_of_an_action_is_a_server_error_or_deletes(admin_client, base, 
 def test_what_only_looks_like_all_is_neither_all_nor_nothing(admin_client, sessions, value):
     ticked = {"_selected_action": [str(sessions[0].pk)], "action": "delete_selected", "post": "yes"}
     page = admin_client.post(LIST, {**ticked, "select_across": value}, follow=True)
-    assert "What is selected is not valid. Nothing was done." in page.content.decode()
+    assert "The selection is not valid. Nothing was done." in page.content.decode()
     assert TrackingSession.objects.count() == 2
 
 

@@ -179,11 +179,11 @@ def test_a_filter_that_no_index_serves_looks_through_a_stretch_and_says_so(admin
     assert reader.ids == []
     assert reader.list.count_in_words == ""
     assert reader.list.looked_up_to == row(40).started_at
-    assert "look further" in reader.text
+    assert "search further" in reader.text
     for _ in range(2):
         reader.go(reader.list.further)
     assert reader.ids == [wanted.session_id]
-    assert "look further" not in reader.text
+    assert "search further" not in reader.text
 
 
 def test_the_stretch_begins_where_the_first_session_can_be(admin_client, small):

@@ -192,7 +192,7 @@ def test_an_answer_that_is_of_no_use_is_left_for_another_time(zephr):
         handler.wfile.write(b"<html>")
 
     zephr.fault = answer_html_once
-    assert run() == "1 fetched, 1 left for another time."
+    assert run() == "1 fetched, 1 left for a later run."
     assert run() == "1 fetched."
 
 

@@ -119,9 +119,9 @@ def test_what_is_exported_comes_back_as_it_was(form, is_compressed, tmp_path, is
     if is_compressed:
         path.write_bytes(gzip.compress(path.read_bytes()))
     TrackingSession.objects.all().delete()
-    assert brought(path).startswith("Sessions: 11 imported, 0 there before.")
+    assert brought(path).startswith("Sessions: 11 imported, 0 already there.")
     assert everything() == before
-    assert brought(path) == "Sessions: 0 imported, 11 there before.\n"
+    assert brought(path) == "Sessions: 0 imported, 11 already there.\n"
     assert everything() == before
 
 
@@ -160,7 +160,7 @@ def test_standard_input_is_read_whatever_it_is(tmp_path):
                 [*command, "-"], input=given, env=environment, capture_output=True, check=False
             )
             assert done.returncode == 0, done.stderr
-    assert done.stdout == b"Sessions: 0 imported, 1 there before.\n"
+    assert done.stdout == b"Sessions: 0 imported, 1 already there.\n"
 
 
 def test_standard_input_may_be_a_stream_of_texts_or_closed(monkeypatch):
@@ -190,9 +190,9 @@ def test_lines_without_ids_are_sessions_of_their_own_each_once(form, tmp_path):
     alike = [line(user_id="ada"), line(user_id="bob"), line(), line()]
     lines = [*alike, line(NOON + SECOND), *alike, line(playout_id="zdf:1")]
     path = WRITERS[form](tmp_path / "old", lines)
-    assert brought(path).startswith("Sessions: 10 imported, 0 there before.")
+    assert brought(path).startswith("Sessions: 10 imported, 0 already there.")
     first = everything()
-    assert brought(path) == "Sessions: 0 imported, 10 there before.\n"
+    assert brought(path) == "Sessions: 0 imported, 10 already there.\n"
     TrackingSession.objects.all().delete()
     brought(path)
     assert everything() == first
@@ -211,10 +211,12 @@ def test_an_id_without_the_start_is_refused_or_replaced_by_the_same_one_each_tim
     lines = [line(session_id=str(uuid.UUID(int=5, version=4))), line(session_id=str(uuid7(NOON - DAY, 1)))]
     path = as_ndjson(tmp_path / "old.ndjson", lines)
     first, second = refused(capsys, path)
-    assert first.startswith(f"{path}:1: session_id: The id is none of version 7: --new-ids makes another one")
-    assert "2: session_id: The id carries 2025-10-23T12:00:00.000+00:00, which is not started_at" in second
+    assert first.startswith(
+        f"{path}:1: session_id: The id is not of version 7. With --new-ids a new id replaces it"
+    )
+    assert "2: session_id: The id contains 2025-10-23T12:00:00.000+00:00, which is not started_at" in second
     assert brought(path, new_ids=True).startswith("Sessions: 2 imported")
-    assert brought(path, new_ids=True) == "Sessions: 0 imported, 2 there before.\n"
+    assert brought(path, new_ids=True) == "Sessions: 0 imported, 2 already there.\n"
     assert all(moment_of(row["session_id"]) == NOON for row in everything())
 
 
@@ -254,21 +256,21 @@ def test_a_wrong_value_is_named_by_its_line_and_column(form, values, said, tmp_p
         ("a.csv", b"", "a.csv:1: The header lacks started_at and playout_id."),
         ("a.csv", b"started_at\n", "The header lacks playout_id."),
         ("a.csv", b"started_at,playout_id,playout_id\n", "a column twice"),
-        ("a.csv", b"started_at,playout_id,userid\n", "Has columns that no export has: 'userid'."),
+        ("a.csv", b"started_at,playout_id,userid\n", "Has unknown columns: 'userid'."),
         ("a.csv", b"started_at;playout_id\n", "a.csv:1: Columns should be separated by commas."),
         ("a.csv", b"started_at\tplayout_id\n", "a.csv:1: Columns should be separated by commas."),
-        ("a.csv", b"started_at,playout_id\na\n", "a.csv:2: Has 1 cells where the header has 2."),
-        ("a.csv", b'started_at,playout_id\n2025-10-24T12:00Z,"a\n' + b"x\n" * 70_000, "a.csv:2: Is no CSV"),
-        ("a.csv", b'started_at,playout_id\n2025-10-24T12:00Z,"a" b\n', "a.csv:2: Is no CSV"),
+        ("a.csv", b"started_at,playout_id\na\n", "a.csv:2: Has 1 cells, but the header has 2."),
+        ("a.csv", b'started_at,playout_id\n2025-10-24T12:00Z,"a\n' + b"x\n" * 70_000, "a.csv:2: Is not CSV"),
+        ("a.csv", b'started_at,playout_id\n2025-10-24T12:00Z,"a" b\n', "a.csv:2: Is not CSV"),
         ("a.csv", b"started_at,playout_id\n2025-10-24T12:00Z,\xff\n", "String should be valid Unicode."),
         ("a.csv", b"x" * 70_000, "a.csv:1: The line has more than 65,536 bytes."),
-        ("a.csv", b"started_at,playout_id\r\n" + INCOMPLETE, "a.csv:3: The export was cut off here"),
-        ("a.ndjson", b"[]\n", "a.ndjson:1: Is no JSON object."),
-        ("a.ndjson", b"{}x\n", "a.ndjson:1: Is no JSON."),
-        ("a.ndjson", b"[" * 60_000, "a.ndjson:1: Is no JSON."),
+        ("a.csv", b"started_at,playout_id\r\n" + INCOMPLETE, "a.csv:3: The export stopped here"),
+        ("a.ndjson", b"[]\n", "a.ndjson:1: Is not a JSON object."),
+        ("a.ndjson", b"{}x\n", "a.ndjson:1: Is not JSON."),
+        ("a.ndjson", b"[" * 60_000, "a.ndjson:1: Is not JSON."),
         ("a.ndjson", b'{"started_at": 5}', "a.ndjson:1: started_at: Should be a string or null."),
-        ("a.ndjson", b'{"userid": "5"}', "Has columns that no export has: 'userid'."),
-        ("a.ndjson", b'{"started_at": NaN}', "a.ndjson:1: Is no JSON."),
+        ("a.ndjson", b'{"userid": "5"}', "Has unknown columns: 'userid'."),
+        ("a.ndjson", b'{"started_at": NaN}', "a.ndjson:1: Is not JSON."),
         ("a.ndjson", b'{"started_at":"2025-10-24T12:00Z","playout_id":"\\ud800"}', "be valid Unicode."),
         ("a.csv", gzip.compress(b"started_at,playout_id\n" + b"\n" * 9000, mtime=0)[:-9], "cannot be read"),
     ],
@@ -282,9 +284,7 @@ def test_what_is_no_export_is_named(name, text, said, tmp_path, capsys):
 
 def test_of_many_faults_the_first_are_named_and_the_others_counted(tmp_path, capsys):
     path = as_ndjson(tmp_path / "old", [line(), *[line(source="x" * 256)] * 3000])
-    with pytest.raises(
-        CommandError, match=r"3,000 faults, of which the first 20 are named above\. Nothing is"
-    ):
+    with pytest.raises(CommandError, match=r"3,000 errors; the first 20 are shown above\. Nothing is"):
         brought(path)
     assert len(capsys.readouterr().err.strip().splitlines()) == 20
     assert not TrackingSession.objects.exists()
@@ -293,13 +293,13 @@ def test_of_many_faults_the_first_are_named_and_the_others_counted(tmp_path, cap
 def test_with_a_wrong_line_in_one_file_none_is_imported(tmp_path, capsys):
     good, wrong = as_ndjson(tmp_path / "a", [line()]), as_ndjson(tmp_path / "b", [line(source="\0")])
     assert len(refused(capsys, good, wrong)) == 1
-    assert brought(good, good).startswith("Sessions: 1 imported, 1 there before.")
+    assert brought(good, good).startswith("Sessions: 1 imported, 1 already there.")
 
 
 def test_a_dry_run_imports_nothing(tmp_path):
     path = as_ndjson(tmp_path / "a", [line()])
     said = brought(path, dry_run=True)
-    assert said == "Nothing is wrong. Without --dry-run: Sessions: 1 imported, 0 there before.\n"
+    assert said == "Nothing is wrong. Without --dry-run: Sessions: 1 imported, 0 already there.\n"
     assert not TrackingSession.objects.exists()
     assert not ChangedDay.objects.exists()
 
@@ -335,11 +335,11 @@ def test_a_database_that_goes_away_is_told_with_how_far_it_came(tmp_path, monkey
     with monkeypatch.context() as away:
         away.setattr(importing, "_store", store_once)
         with pytest.raises(
-            CommandError, match=r"Sessions: 10 imported, 0 there before\. The next run goes on"
+            CommandError, match=r"Sessions: 10 imported, 0 already there\. The next run goes on"
         ):
             brought(path)
     assert TrackingSession.objects.count() == 10
-    assert brought(path).startswith("Sessions: 15 imported, 10 there before.")
+    assert brought(path).startswith("Sessions: 15 imported, 10 already there.")
 
 
 def test_a_batch_and_the_notes_of_its_days_are_there_together_or_not_at_all(tmp_path):
@@ -373,7 +373,7 @@ def test_the_numbers_are_right_after_a_run_of_the_rollups(days, tmp_path):
         line(NOON, user_id="carol", provider_name="netflix"),
     ]
     path = as_ndjson(tmp_path / "old", lines)
-    assert brought(path).endswith("jay_rollup_sessions counts them.\n")
+    assert brought(path).endswith("Run jay_rollup_sessions to count them.\n")
     run()
     assert not ChangedDay.objects.exists()
     for first in (TODAY - 400 * DAY, TODAY - 40 * DAY, TODAY - 6 * DAY):
@@ -425,7 +425,7 @@ def test_sessions_of_a_day_of_which_some_are_gone_and_of_earlier_ones_are_refuse
     before = statistics.by_day(statistics.Filters(), TODAY - 20 * DAY, TODAY + DAY)
     path = as_ndjson(tmp_path / "a", [line(NOON - 9 * DAY), line(NOON - 10 * DAY), line(NOON - 99 * DAY)])
     for number, found in enumerate(refused(capsys, path), start=1):
-        assert f"{path}:{number}: started_at: Counted sessions of 2025-10-15 are gone" in found
+        assert f"{path}:{number}: started_at: Counted sessions of 2025-10-15 are deleted" in found
     run(rebuild=True)
     assert statistics.by_day(statistics.Filters(), TODAY - 20 * DAY, TODAY + DAY) == before
     brought(as_ndjson(path, [line(NOON - 8 * DAY, user_id="carol"), line(NOON - DAY, user_id="ada")]))
@@ -440,7 +440,7 @@ def test_what_would_be_purged_is_refused_and_comes_in_before_there_is_a_retentio
     run()
     setting(RETENTION=10 * DAY, SESSION_LIFETIME=DAY)
     [found] = refused(capsys, path)
-    assert "a:1: started_at: Is so old that it would be purged" in found
+    assert "a:1: started_at: Is so old that RETENTION would purge it" in found
     setting(RETENTION=None)
     brought(path)
     setting(RETENTION=10 * DAY)
@@ -457,7 +457,7 @@ def test_what_is_there_is_not_refused_as_too_old(tmp_path, setting):
     setting(RETENTION=10 * DAY, SESSION_LIFETIME=DAY)
     values = {"session_id": str(session.pk), "ended_at": (NOON - 9.5 * DAY + HOUR).isoformat()}
     path = as_ndjson(tmp_path / "a", [line(NOON - 9.5 * DAY, **values)])
-    assert brought(path) == "Sessions: 0 imported, 1 there before, 1 there before and now ended.\n"
+    assert brought(path) == "Sessions: 0 imported, 1 already there, 1 already there and now ended.\n"
 
 
 def test_sessions_before_days_that_are_gone_are_refused_as_nobody_can_tell_who_is_new(
@@ -472,7 +472,7 @@ def test_sessions_before_days_that_are_gone_are_refused_as_nobody_can_tell_who_i
     path = as_ndjson(tmp_path / "a", [line(NOON - 40 * DAY), line(NOON - 20 * DAY), line(NOON - 4 * DAY)])
     found = refused(capsys, path)
     assert [text.split(": ")[0] for text in found] == [f"{path}:1", f"{path}:2"]
-    assert "Counted sessions of 2025-10-12 are gone" in found[1]
+    assert "Counted sessions of 2025-10-12 are deleted" in found[1]
 
 
 def test_who_was_there_before_a_purge_is_not_new_because_of_an_import(tmp_path, setting):
@@ -544,10 +544,10 @@ def test_an_end_of_a_day_that_was_counted_is_counted(tmp_path):
         tmp_path / "a",
         [line(NOON - 20 * DAY, session_id=str(session.pk), ended_at=(NOON - 20 * DAY + HOUR).isoformat())],
     )
-    assert brought(path) == "Sessions: 0 imported, 1 there before, 1 there before and now ended.\n"
+    assert brought(path) == "Sessions: 0 imported, 1 already there, 1 already there and now ended.\n"
     run()
     assert statistics.total(statistics.Filters(), TODAY - 21 * DAY, TODAY).ended == 1
-    assert brought(path) == "Sessions: 0 imported, 1 there before.\n"
+    assert brought(path) == "Sessions: 0 imported, 1 already there.\n"
 
 
 KEY, OLD_KEY = "the secret of this year, 32 characters", "the secret of last year, 32 characters"
@@ -578,7 +578,7 @@ def test_a_user_id_is_stored_as_that_of_a_new_session_and_none_is_hashed_twice(
 def test_a_user_id_of_which_nobody_can_tell_whether_it_is_hashed_is_refused(given, tmp_path, setting, capsys):
     setting(USER_ID_STORAGE="hashed", USER_ID_KEYS=[KEY])
     [found] = refused(capsys, as_ndjson(tmp_path / "a", [line(user_id=given)]))
-    assert "1: user_id: Begins with hashed: but has not the form of a hashed id." in found
+    assert "1: user_id: Begins with hashed: but is not a hashed id." in found
 
 
 def test_two_imports_of_the_same_sessions_do_not_wait_for_each_other(tmp_path):
@@ -657,7 +657,7 @@ def test_the_progress_is_shown_on_a_terminal(tmp_path):
 def test_another_session_with_a_wrong_id_beside_it_is_no_hindrance(tmp_path):
     put([TrackingSession(session_id=uuid.uuid4(), started_at=NOON, playout_id="zdf:1", source="here")])
     path = exported(tmp_path / "a.csv", "csv")
-    with pytest.raises(CommandError, match="1 fault"):
+    with pytest.raises(CommandError, match="1 error"):
         brought(path)
     TrackingSession.objects.all().delete()
     assert brought(path, new_ids=True).startswith("Sessions: 1 imported")

@@ -659,8 +659,8 @@ def test_the_next_run_counts_anew_what_was_counted_too_early_and_says_so(now, ca
         store(NOON + 3 * HOUR + day * DAY, user=f"user {day}")
     now(NOON + 8 * DAY + 4 * HOUR)
     call_command("jay_rollup_sessions", *(["--rebuild"] if rebuild else []))
-    assert "later than now" in capsys.readouterr().err
-    assert f"the days from {TODAY} on are counted anew" in caplog.text
+    assert "in the future" in capsys.readouterr().err
+    assert f"The days from {TODAY} on are counted again" in caplog.text
     assert statistics.rolled_up_until() == NOON + 8 * DAY + 4 * HOUR - rollups.SETTLE
     assert (
         DailyCount.objects.filter(kind=Dimension.SITE).order_by("day").values_list("sessions", flat=True)[0]
@@ -671,7 +671,7 @@ def test_the_next_run_counts_anew_what_was_counted_too_early_and_says_so(now, ca
     assert not PlayoutWindows.objects.filter(until__gt=timezone.now()).exists()
     caplog.clear()
     run()
-    assert "later than now" not in caplog.text + capsys.readouterr().err
+    assert "in the future" not in caplog.text + capsys.readouterr().err
 
 
 def test_a_day_to_come_that_was_counted_is_forgotten_until_it_is_there(now):

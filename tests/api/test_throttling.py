@@ -57,7 +57,7 @@ def test_a_rate_is_read(text, limit, period):
     "text", ["", "100", "/min", "0/min", "-1/min", "1.5/min", "1/week", "1/min ", "x/min", "٣/min"]
 )
 def test_what_is_no_rate_is_refused(text):
-    with pytest.raises(ValueError, match="is no rate"):
+    with pytest.raises(ValueError, match="is not a rate"):
         Rate.parse(text)
 
 
@@ -229,7 +229,7 @@ def test_a_clock_that_jumps_locks_nobody_out_and_frees_nobody_for_longer_than_a_
 @pytest.mark.parametrize(
     ("backend", "said"),
     [
-        ("locmem.LocMemCache", "each process counts for itself"),
+        ("locmem.LocMemCache", "each process has its own counts"),
         ("db.DatabaseCache", "MAX_ENTRIES"),
         ("filebased.FileBasedCache", "MAX_ENTRIES"),
     ],

@@ -46,7 +46,7 @@ def test_what_cannot_or_has_its_limits_is_fine(database, changes):
         ({"max_size": 10}, False, "for 30 seconds"),
         ({"timeout": 10}, False, "for 10 seconds"),
         ({"timeout": 3}, False, None),
-        ({"timeout": 3}, True, "without end"),
+        ({"timeout": 3}, True, "forever"),
         (False, True, None),
     ],
 )

@@ -37,7 +37,7 @@ WHAT_TO_DO = {
     "unknown name": "name servers (DNS)",
     "name server away": "name servers (DNS)",
     "self-signed certificate": "certificate is not trusted",
-    "TLS to a plain port": "whether https is spoken there",
+    "TLS to a plain port": "that it serves https",
     "no answer": SLOW,
     "endless status line": SLOW,
     "endless headers": SLOW,
@@ -62,8 +62,8 @@ WHAT_TO_DO = {
     "403": KEYS,
     "404": NOT_ZEPHR,
     "429": THROTTLED,
-    "429, Retry-After: 1": "Zephr asks for 1 s.",
-    "429, Retry-After: 60": "Zephr asks for 60 s.",
+    "429, Retry-After: 1": "Zephr asks to wait 1 s.",
+    "429, Retry-After: 60": "Zephr asks to wait 60 s.",
     "500": LATER,
     "501": LATER,
     "502": LATER,
@@ -207,7 +207,7 @@ def test_a_server_that_does_not_look_at_signatures_is_not_zephr(configured):
     configured.fault = sending(answer(b"{}", "404 Not Found", Date=email.utils.formatdate(usegmt=True)))
     out, message = failure()
     assert "Key pair" not in out
-    assert message.startswith("A key pair that was made up is answered just like ours.")
+    assert message.startswith("Zephr's answer to an invented key pair is the same as to ours.")
     assert NOT_ZEPHR in message
 
 

@@ -53,7 +53,7 @@ def test_an_imported_session_from_before_the_erasure_is_nobodys_and_a_later_one_
         line(NOON + DAY, user_id="ada"),
     ]
     said = brought(as_ndjson(tmp_path / "a", lines))
-    assert said.startswith("Sessions: 3 imported, 0 there before, 1 without their user, who was erased.")
+    assert said.startswith("Sessions: 3 imported, 0 already there, 1 without their user, who was erased.")
     found = TrackingSession.objects.order_by("session_id").values_list("user_id", "zephr_session_id")
     assert list(found) == [(None, None), ("bob", "tv"), ("ada", None)]
 
@@ -153,7 +153,7 @@ def test_what_a_restored_backup_brings_back_is_erased_again(monkeypatch, now, tm
 
 @pytest.mark.parametrize("arguments", [[], ["ada", "--noted"]])
 def test_one_user_is_named_or_those_who_are_noted(arguments):
-    with pytest.raises(CommandError, match="Name a user, or give --noted"):
+    with pytest.raises(CommandError, match="Give a user id or --noted"):
         erase(*arguments)
 
 

@@ -77,7 +77,7 @@ def test_behind_a_pooler_each_client_has_its_answer_and_no_others(behind_pgbounc
     found = use({"default": {**behind_pgbouncer, "CONN_MAX_AGE": max_age}}, app, recorder)
     assert_all_is_well(found)
     # Connections that last for one request have nothing to plan ahead, and so nobody asks.
-    said = found["log"].count("PostgreSQL is reached through a pooler")
+    said = found["log"].count("PostgreSQL is behind a connection pooler")
     assert said == int(max_age > 0 or recorder == "group")
     assert "DISABLE_SERVER_SIDE_CURSORS" in found["log"] or not said
 

@@ -34,7 +34,7 @@ def test_while_the_circuit_is_open_the_operator_learns_that_nobody_was_asked(
     stand_in.fault = refusing()
     pages = [admin_client.post(PAGE, {"session_id": KNOWN}).content.decode() for _ in range(2)]
     assert "cannot be reached or fails" in pages[0]
-    assert "it is not asked" in pages[1]
+    assert "it is not called" in pages[1]
 
 
 def test_a_clock_that_is_off_is_advised_on_like_refused_credentials(admin_client, stand_in):

@@ -154,7 +154,7 @@ def test_what_leads_to_zephr_is_told_with_who_says_so(secure, bundle, proxy, set
 def test_a_proxy_that_refuses_is_named_with_what_to_do(secure, proxy, set_zephr):
     set_zephr(secure, PROXY=proxy.url)
     said = ping()
-    assert "it answered 407 Proxy Authentication Required. Check PROXY, or HTTPS_PROXY" in said
+    assert "it answered 407 Proxy Authentication Required. Check the host, port and login in PROXY" in said
     assert "without a login" in said
 
 
@@ -175,7 +175,7 @@ def test_a_certificate_that_is_not_trusted_leads_to_the_setting(certificate, zep
     set_zephr(secure)
     said = ping()
     assert "certificate is not trusted" in said
-    assert "name that in CA_BUNDLE" in said
+    assert "set CA_BUNDLE to the authority's certificate" in said
 
 
 @pytest.mark.parametrize("content", [None, "nonsense"])

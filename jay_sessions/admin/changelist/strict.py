@@ -28,7 +28,7 @@ class Refused(Exception):
         self.name = name
 
     def __str__(self) -> str:
-        return _("What the address says of %s is not valid.") % repr(self.name[:50])
+        return _("The value of %s in the address is not valid.") % repr(self.name[:50])
 
 
 def wrong_name(query: QueryDict) -> str | None:
@@ -102,7 +102,7 @@ class StrictAdmin(Base):
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Run the chosen action. If the selection of rows is invalid, do nothing and show a message."""
         if not self._is_selection(request.POST):
-            text = _("What is selected is not valid. Nothing was done.")
+            text = _("The selection is not valid. Nothing was done.")
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         response: HttpResponse | None = super().response_action(request, *args, **kwargs)

@@ -161,7 +161,7 @@ class ChoiceForm(forms.Form):
             self.add_error(None, _("Choose a playout or a provider, not both."))
         first, last = data.get("first"), data.get("last")
         if first is None and last is not None and "first" not in self.errors:
-            self.add_error("first", _("Choose the day it begins as well."))
+            self.add_error("first", _("Choose the first day as well."))
         if first is not None:
             self._check_days(first, last or today())
         return data
@@ -172,7 +172,7 @@ class ChoiceForm(forms.Form):
         elif last > today():
             self.add_error("last", _("Choose a day that is not in the future."))
         elif last < first:
-            self.add_error("last", _("Choose a day that is not before the first one."))
+            self.add_error("last", _("Choose the first day or a later day."))
         elif (last - first).days >= MAX_DAYS:
             self.add_error("last", _("Choose at most %(days)d days.") % {"days": MAX_DAYS})
 

@@ -93,9 +93,12 @@ class Importer:
         retention, gone = conf.get().retention, self._last_gone_day
         if retention is not None and moment < self._now - retention + _ONE_DAY:
             # With one more day: imported sessions must not be purged before they are counted.
-            return "Is so old that it would be purged: import and count it without RETENTION first."
+            return "Is so old that RETENTION would purge it. First import and count it without RETENTION."
         if gone is not None and day_of(moment) <= gone:
-            return f"Counted sessions of {gone} are gone: others up to then would be miscounted."
+            return (
+                f"Counted sessions of {gone} are deleted, so an import would give wrong counts for "
+                "days up to then."
+            )
         return None
 
     @functools.cached_property

@@ -82,9 +82,9 @@ def read(file: BinaryIO, form: Format) -> Iterator[Line | Problem]:
     try:
         yield from _csv(file) if form is Format.CSV else _ndjson(file)
     except _Unreadable as error:
-        yield Problem(error.number, None, f"{error} What follows is not read.")
+        yield Problem(error.number, None, f"{error} The rest of the file is not read.")
     except _BROKEN as error:
-        yield Problem(0, None, f"It cannot be read: {error}")
+        yield Problem(0, None, f"The file cannot be read: {error}")
 
 
 def _texts(file: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -96,7 +96,7 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, str]]:
         # Invalid UTF-8 is reported later, with its column.
         text = line.decode("utf-8", "surrogateescape")
         if text.startswith(_INCOMPLETE):
-            raise _Unreadable(number, "The export was cut off here: its database went away.")
+            raise _Unreadable(number, "The export stopped here because the database failed.")
         yield number, text.removeprefix("\ufeff") if number == 1 else text
 
 
@@ -107,14 +107,14 @@ def _ndjson(file: BinaryIO) -> Iterator[Line | Problem]:
         try:
             parsed = json.loads(text, parse_constant=refuse_constant)
         except (ValueError, RecursionError):
-            yield Problem(number, None, "Is no JSON.")
+            yield Problem(number, None, "Is not JSON.")
             continue
         yield _of_object(number, parsed)
 
 
 def _of_object(number: int, parsed: Any) -> Line | Problem:
     if not isinstance(parsed, dict):
-        return Problem(number, None, "Is no JSON object.")
+        return Problem(number, None, "Is not a JSON object.")
     for name, value in parsed.items():
         if name not in ALL_COLUMNS:
             return Problem(number, None, _unknown([name]))
@@ -132,7 +132,7 @@ def _csv(file: BinaryIO) -> Iterator[Line | Problem]:
             values = (unguarded(cell) or None for cell in cells)
             yield Line(number, dict(zip(header, values, strict=True)))
         elif cells:
-            yield Problem(number, None, f"Has {len(cells)} cells where the header has {len(header)}.")
+            yield Problem(number, None, f"Has {len(cells)} cells, but the header has {len(header)}.")
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
@@ -149,7 +149,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
             yield begin, cells
             begin = number + 1
     except csv.Error as error:
-        raise _Unreadable(begin, f"Is no CSV: {error}.") from error
+        raise _Unreadable(begin, f"Is not CSV: {error}.") from error
 
 
 def _check(header: Sequence[str]) -> None:
@@ -166,4 +166,4 @@ def _check(header: Sequence[str]) -> None:
 
 def _unknown(names: Sequence[str]) -> str:
     shown = ", ".join(ascii(name[:40]) for name in names[:3])
-    return f"Has columns that no export has: {shown}. There are {', '.join(ALL_COLUMNS)}."
+    return f"Has unknown columns: {shown}. Known columns: {', '.join(ALL_COLUMNS)}."

@@ -116,9 +116,9 @@ class Rows:
 def _other_time(session_id: uuid.UUID) -> str:
     carried = moment_of(session_id).isoformat(timespec="milliseconds")
     says = (
-        f"carries {carried}, which is not started_at" if session_id.version == 7 else "is none of version 7"
+        f"contains {carried}, which is not started_at" if session_id.version == 7 else "is not of version 7"
     )
-    return f"The id {says}: --new-ids makes another one of it, the same each time."
+    return f"The id {says}. With --new-ids a new id replaces it, the same in each run."
 
 
 def _playout_id(text: str | None) -> str:

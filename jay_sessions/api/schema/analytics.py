@@ -19,8 +19,8 @@ def listing(view: APIView, headers: Schema) -> Schema:
     return {
         "operationId": "list_tracking_sessions",
         "summary": "List tracking sessions",
-        "description": "The playout's sessions, newest first. Where there are more, `nextToken` asks for the "
-        "next page, with the same key and filters.",
+        "description": "Returns the playout's sessions, newest first. If there are more, send "
+        "`nextToken` as `next_token` to get the next page, with the same key and filters.",
         "parameters": [
             PLAYOUT_PARAMETER,
             API_VERSION_PARAMETER,
@@ -30,17 +30,21 @@ def listing(view: APIView, headers: Schema) -> Schema:
                 "query",
                 "active",
                 string(enum=["true", "false"]),
-                "Only sessions that are neither ended nor past their lifetime, or only the others.",
+                "`true`: only active sessions, neither ended nor expired. `false`: only the others.",
             ),
-            parameter("query", "started_after", _MOMENT, "Only sessions of this time (UTC) or later."),
-            parameter("query", "started_before", _MOMENT, "Only sessions before this time (UTC)."),
+            parameter(
+                "query", "started_after", _MOMENT, "Only sessions that started at this time (UTC) or later."
+            ),
+            parameter(
+                "query", "started_before", _MOMENT, "Only sessions that started before this time (UTC)."
+            ),
             parameter(
                 "query",
                 "limit",
                 typed("integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT),
-                "How many sessions a page may have.",
+                "The maximum number of sessions on a page.",
             ),
-            parameter("query", "next_token", {"type": "string"}, "The `nextToken` of the page before."),
+            parameter("query", "next_token", {"type": "string"}, "The `nextToken` of the previous page."),
         ],
         "responses": {
             "200": success(ref("JaySessionListAnswer"), {"page": page}, headers, "A page of sessions."),
@@ -55,14 +59,20 @@ def statistics(view: APIView, headers: Schema) -> Schema:
     return {
         "operationId": "read_tracking_statistics",
         "summary": "Count tracking sessions and users over time",
-        "description": "By hours or days of a time zone, empty ones included. Without `from` the range has "
-        f"{Interval.DAY.shown} days or {Interval.HOUR.shown} hours; it has at most {MAX_BUCKETS:,}.",
+        "description": "Counts by hour or day in a time zone, including hours and days without "
+        f"sessions. Without `from`, the range is {Interval.DAY.shown} days or {Interval.HOUR.shown} "
+        f"hours long. A range has at most {MAX_BUCKETS:,} hours or days.",
         "parameters": [
             PLAYOUT_PARAMETER,
             API_VERSION_PARAMETER,
-            parameter("query", "from", _MOMENT, "Where the range begins; without offset, in `tz`."),
-            parameter("query", "to", _MOMENT, "Before what it ends; by default now."),
-            parameter("query", "interval", interval, "What to count by."),
+            parameter(
+                "query",
+                "from",
+                _MOMENT,
+                "The start of the range, inclusive. A time without an offset is in `tz`.",
+            ),
+            parameter("query", "to", _MOMENT, "The end of the range, exclusive. Default: now."),
+            parameter("query", "interval", interval, "Count by hour or by day."),
             parameter(
                 "query",
                 "tz",

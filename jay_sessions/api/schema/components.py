@@ -106,7 +106,9 @@ COMPONENTS: dict[str, Schema] = {
     "JaySessionListAnswer": json_object({"data": array(ref("JayRecordedSession")), **ENVELOPE}, "data"),
     "JayBucket": json_object(
         {
-            "start": string("When the hour or day begins, with the zone's offset then.", format="date-time"),
+            "start": string(
+                "The start of the hour or day, with the time zone's offset at that time.", format="date-time"
+            ),
             "sessions": typed("integer", "Sessions that started in it.", minimum=0),
             "users": typed("integer", "Distinct users of these sessions.", minimum=0),
         },
@@ -115,7 +117,7 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "JayStatisticsAnswer": json_object({"data": array(ref("JayBucket")), **ENVELOPE}, "data"),
     "JayTrackingSessionAnswer": json_object({"data": ref("JayTrackingSession"), **ENVELOPE}, "data"),
-    "JayMessage": json_object({"message": string("What was done.")}, "message"),
+    "JayMessage": json_object({"message": string("The result.")}, "message"),
     "JayMessageAnswer": json_object({"data": ref("JayMessage"), **ENVELOPE}, "data"),
     "JayErrorCode": typed("integer", "The API error code", 1001, enum=ERROR_CODES),
     "JayError": json_object(

@@ -44,11 +44,11 @@ _ZEPHR: list[type[Exception]] = [kind for kind in TABLE if issubclass(kind, ours
 
 _ORIGIN: Schema = {
     "Age": {
-        "description": "Seconds that the answer has been in the cache; absent where it is not from there.",
+        "description": "The age of the cached answer in seconds. Absent if the answer is not from the cache.",
         "schema": typed("integer", minimum=0),
     },
     "Cache-Status": {
-        "description": "How the answer was come by, as in RFC 9211.",
+        "description": "How the cache handled the request, as in RFC 9211.",
         "schema": string(example="jay_sessions; hit; ttl=12"),
     },
 }
@@ -111,12 +111,12 @@ class TrackingSchema(ContractSchema):
         return {
             "operationId": "start_tracking_session",
             "summary": "Initiate a new tracking session",
-            "description": "Creates a new session each time, whatever token the request carries, and sends "
-            "it as cookie and header. Of a user id in the query and in the body, that in the query counts. "
-            "An id that client code sends by mistake (`undefined`, `null`) counts as absent.",
+            "description": "Creates a new session for each request, even if the request has a token. "
+            "The new token is sent as a cookie and as a header. A user id in the query replaces one in "
+            "the body. An id that client code sends by mistake (`undefined`, `null`) is ignored.",
             "parameters": [*self._parameters(), user_id, *self._link()],
             "requestBody": {
-                "description": "The same, if it is not in the query.",
+                "description": "The user id, if it is not in the query.",
                 "content": {parser.media_type: form for parser in self.view.parser_classes},
             },
             "responses": {
@@ -134,8 +134,8 @@ class TrackingSchema(ContractSchema):
         return {
             "operationId": "read_tracking_session",
             "summary": "Retrieve current tracking session",
-            "description": "The first valid token counts: the cookie's, then the header's. Of several "
-            f"valid cookies that of the newest session counts; {http.MAX_TOKENS} tokens are looked at.",
+            "description": "The cookie's token is tried first, then the header's. If several cookies "
+            f"are valid, the newest session is used. At most {http.MAX_TOKENS} tokens are read.",
             "parameters": [*self._parameters(), self._cookie()],
             "responses": {
                 "200": self._session("The active session.", self.headers),
@@ -149,11 +149,11 @@ class TrackingSchema(ContractSchema):
         return {
             "operationId": "end_tracking_session",
             "summary": "End the tracking session",
-            "description": "Ends the sessions of the cookie's and the header's token and deletes the "
-            "cookie. The message says whether one of them has ended, now or before.",
+            "description": "Ends the sessions of the tokens in the cookie and the header, and deletes "
+            "the cookie. The message says whether one of these sessions has ended, now or earlier.",
             "parameters": [*self._parameters(), self._cookie()],
             "responses": {
-                "200": success(ref("JayMessageAnswer"), answers, headers, "What has ended."),
+                "200": success(ref("JayMessageAnswer"), answers, headers, "The result."),
                 **error_answers([*ALWAYS, drf.NotAcceptable], self.view, self.headers),
             },
         }
@@ -179,7 +179,7 @@ class TrackingSchema(ContractSchema):
         zephr = conf.get().zephr
         if zephr is None or not zephr.link_sessions:
             return []
-        meaning = f"The Zephr session to link; without it, that of the cookie {zephr.session_cookie_name}."
+        meaning = f"The Zephr session to link. Default: the one in the cookie {zephr.session_cookie_name}."
         return [parameter("query", ZEPHR_SESSION_ID, TEXT, meaning)]
 
     def _cookie(self) -> Schema:

@@ -23,8 +23,8 @@ def header(description: str, schema: Schema | None = None) -> Schema:
     return {"description": description, "required": True, "schema": schema or {"type": "string"}}
 
 
-CACHE_CONTROL = {"Cache-Control": header("Never to be stored.", string(enum=["no-store"]))}
-VERSION = {VERSION_HEADER: header("The version that the answer follows.", string(enum=[*VERSIONS]))}
+CACHE_CONTROL = {"Cache-Control": header("The answer must not be stored.", string(enum=["no-store"]))}
+VERSION = {VERSION_HEADER: header("The API version of the answer.", string(enum=[*VERSIONS]))}
 TOKEN = {
     http.HEADER: header("The token, for clients without cookies.", string(example=SAMPLE_HEADER)),
     "Set-Cookie": header("The token again, as a cookie."),
@@ -41,8 +41,8 @@ ALWAYS: list[type[Exception]] = [
     Exception,
 ]
 _HEADERS: dict[int, dict[str, Schema]] = {
-    401: {"WWW-Authenticate": header("Where the key belongs.")},
-    405: {"Allow": header("The methods that this path has.")},
+    401: {"WWW-Authenticate": header("How to send the API key.")},
+    405: {"Allow": header("The methods that this path allows.")},
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
@@ -100,5 +100,5 @@ API_VERSION_PARAMETER = parameter(
     "header",
     VERSION_HEADER,
     string(enum=[*VERSIONS], default=API_VERSION),
-    "The version to answer with; without it, the current one.",
+    "The API version of the answer. Default: the current version.",
 )

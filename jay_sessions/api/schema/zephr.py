@@ -34,7 +34,8 @@ COMPONENTS: dict[str, Schema] = {
         expiryDate=string(example="2025-02-08 14:29 PM UTC"),
         startDate=string(example="2024-02-08 14:29 PM UTC"),
         state=string(
-            f"How well Zephr knows who uses the device: {', '.join(State)}, and what it may add to these.",
+            f"How well Zephr knows the user of the device: {', '.join(State)}, or another value that "
+            "Zephr adds.",
             State.AUTHENTICATED.value,
         ),
         device=string(example="pc"),
@@ -79,6 +80,6 @@ COMPONENTS: dict[str, Schema] = {
             second_party_data=_any_object(),
         ),
         "nullable": False,
-        "description": "As Zephr sends it; members that are not named here are kept.",
+        "description": "The session as Zephr sends it, including fields that are not listed here.",
     },
 }

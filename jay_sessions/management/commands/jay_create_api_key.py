@@ -14,8 +14,8 @@ from ..base import JayCommand
 
 class Command(JayCommand):
     help = (
-        "Creates an API key and prints it, alone, on standard output. It cannot be shown again. A key that "
-        "could not be printed is not stored."
+        "Creates an API key and prints only the key to standard output. The key cannot be shown again. "
+        "If it cannot be printed, it is not stored."
     )
 
     printed = False
@@ -24,7 +24,7 @@ class Command(JayCommand):
         return "The key that was printed is not valid." if self.printed else "No key was created."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="the name of who will use it")
+        parser.add_argument("name", metavar="NAME", help="a name for the key, such as its owner's name")
         parser.add_argument(
             "--scope",
             dest="scopes",
@@ -37,20 +37,22 @@ class Command(JayCommand):
             dest="playouts",
             action="append",
             metavar="PATTERN",
-            help="which playouts it may use, * for any characters; may be repeated (default: *)",
+            help="a pattern of playouts that the key may use, * matches any characters; may be repeated "
+            "(default: *)",
         )
         parser.add_argument(
             "--origin",
             dest="origins",
             action="append",
             metavar="ORIGIN",
-            help="where a browser may use it, as https://example.com; may be repeated (default: anywhere)",
+            help="a web origin that may use the key in a browser, such as https://example.com; may be "
+            "repeated (default: any origin)",
         )
         parser.add_argument(
             "--expires-at",
             type=moment,
             metavar="ISO8601",
-            help="when it ends, as 2027-01-31T00:00:00Z (default: never)",
+            help="when the key expires, such as 2027-01-31T00:00:00Z (default: never)",
         )
 
     def handle(self, **options: Any) -> None:

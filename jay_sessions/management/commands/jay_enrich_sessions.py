@@ -19,16 +19,17 @@ MAX_WAIT = 60
 
 class Command(JayCommand):
     help = (
-        "Fetches, for analytics, the Zephr sessions that tracking sessions are linked to: state, device, "
-        "browser, system, country. May be stopped and run again, also in several places at once."
+        "Fetches the Zephr sessions that tracking sessions are linked to, for analytics: state, device, "
+        "browser, system and country. You can stop it and run it again. Several runs at the same time "
+        "share the work."
     )
 
     def so_far(self) -> str:
         return "The next run goes on from here."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rate", type=rate, default=5.0, help="calls a second at most (default: 5)")
-        parser.add_argument("--limit", type=at_least_one, help="how many sessions at most (default: all)")
+        parser.add_argument("--rate", type=rate, default=5.0, help="maximum calls per second (default: 5)")
+        parser.add_argument("--limit", type=at_least_one, help="maximum number of sessions (default: all)")
 
     def handle(self, **options: Any) -> None:
         if conf.get().zephr is None:

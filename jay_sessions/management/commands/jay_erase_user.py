@@ -11,28 +11,29 @@ from ..base import JayCommand
 
 class Command(JayCommand):
     help = (
-        "Takes a user's id off all sessions, whatever form they have it in, and deletes what is known of the "
-        "Zephr sessions that they are linked to. The sessions stay, as nobody's. It cannot be undone. A "
-        "keyed hash of the id is noted, so that jay_import_sessions leaves the user out."
+        "Removes a user's id from all sessions, in every form in which it is stored, and deletes the "
+        "data of the linked Zephr sessions. The sessions stay, without a user. This cannot be undone. A "
+        "keyed hash of the id is stored, so that jay_import_sessions does not import the user's id "
+        "again."
     )
 
     erased = 0
 
     def so_far(self) -> str:
-        return f"{self.erased:,} sessions are erased, others may be left: run it again."
+        return f"{self.erased:,} sessions are erased. Others may be left: run the command again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user_id", nargs="?", metavar="USER_ID", help="the user id, as clients send it")
         parser.add_argument(
             "--noted",
             action="store_true",
-            help="instead of a user: all who are noted, from sessions that started before they were erased; "
-            "for after a backup was restored",
+            help="erase all users that were erased before, instead of one user, in sessions that "
+            "started before the erasure; use it after you restore a backup",
         )
 
     def handle(self, **options: Any) -> None:
         if (options["user_id"] is None) is not options["noted"]:
-            raise CommandError("Name a user, or give --noted.")
+            raise CommandError("Give a user id or --noted.")
         try:
             with translating_errors():
                 total = _sessions(options).count()

@@ -11,22 +11,37 @@ from ..arguments import moment
 
 
 class Command(exporting.ExportCommand):
-    help = "Exports tracking sessions, newest first, as CSV or as lines of JSON, in constant memory."
+    help = (
+        "Exports tracking sessions, newest first, as CSV or as lines of JSON. The use of memory "
+        "stays constant."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         exporting.add_arguments(parser, Format.CSV)
-        parser.add_argument("--playout", metavar="ID", help="a playout, or how playouts begin: 'netflix-de*'")
+        parser.add_argument(
+            "--playout", metavar="ID", help="a playout id, or the start of playout ids: 'netflix-de*'"
+        )
         parser.add_argument("--provider", metavar="NAME", help="a provider")
         parser.add_argument(
             "--user-id",
             metavar="ID",
-            help="a user; or how user ids begin, as they are stored: 'partner-*'",
+            help="a user id, or the start of user ids in their stored form: 'partner-*'",
         )
         parser.add_argument("--source", metavar="SOURCE", help="a source")
         parser.add_argument(
-            "--from", dest="after", type=moment, metavar="ISO8601", help="started then or later"
+            "--from",
+            dest="after",
+            type=moment,
+            metavar="ISO8601",
+            help="sessions that started at this time or later",
         )
-        parser.add_argument("--to", dest="before", type=moment, metavar="ISO8601", help="started before")
+        parser.add_argument(
+            "--to",
+            dest="before",
+            type=moment,
+            metavar="ISO8601",
+            help="sessions that started before this time",
+        )
 
     def handle(self, **options: Any) -> None:
         self.write(lambda: _rows(options), options)

@@ -10,8 +10,8 @@ from .. import exporting
 
 class Command(exporting.ExportCommand):
     help = (
-        "Exports all that is stored of a user: the sessions, newest first, in whatever form the user id is "
-        "stored, and what is known of the Zephr sessions that they are linked to."
+        "Exports everything that is stored about a user: the sessions, newest first, in every form in "
+        "which the user id is stored, and the data of the linked Zephr sessions."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -16,8 +16,8 @@ NAMED = 20
 
 WORDS = {
     "new": "imported",
-    "known": "there before",
-    "ended": "there before and now ended",
+    "known": "already there",
+    "ended": "already there and now ended",
     "erased": "without their user, who was erased",
     "keyless": "without their API key, which is not here",
 }
@@ -25,8 +25,9 @@ WORDS = {
 
 class Command(JayCommand):
     help = (
-        "Imports sessions from CSV or lines of JSON, as jay_export_sessions and the admin write them. All "
-        "files are checked first: with a wrong line nothing is imported. What is there is not imported again."
+        "Imports sessions from CSV or lines of JSON, in the form that jay_export_sessions and the admin "
+        "write. It first checks all files: if a line is wrong, it imports nothing. It does not import a "
+        "session again that is already there."
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -35,15 +36,18 @@ class Command(JayCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "files", nargs="+", metavar="FILE", help="maybe compressed by gzip; - is standard input"
+            "files",
+            nargs="+",
+            metavar="FILE",
+            help="a file to import, gzip-compressed or not; - is standard input",
         )
         parser.add_argument(
-            "--format", choices=[*Format], help="default: as the file's name ends, or else as it begins"
+            "--format", choices=[*Format], help="default: by the file's name, or else by its first character"
         )
         parser.add_argument(
             "--new-ids",
             action="store_true",
-            help="make ids in the place of those that do not carry their session's start: the same each time",
+            help="replace ids that do not contain their session's start; each run makes the same new ids",
         )
         parser.add_argument("--dry-run", action="store_true", help="only check the files")
 
@@ -63,7 +67,7 @@ class Command(JayCommand):
         if options["dry_run"]:
             self.report(f"Nothing is wrong. Without --dry-run: {_said(counts)}")
             return
-        counted = " jay_rollup_sessions counts them." if self.done["new"] else ""
+        counted = " Run jay_rollup_sessions to count them." if self.done["new"] else ""
         self.report(f"{_said(self.done)}{counted}")
 
     def _check(self, importer: Importer, sources: Sequence[Source]) -> "collections.Counter[str]":
@@ -78,9 +82,9 @@ class Command(JayCommand):
                     wrong += len(problems)
                     progress.add(lines, left=source.lines_left(lines))
         if wrong:
-            shown = f", of which the first {NAMED} are named above" if wrong > NAMED else ""
+            shown = f"; the first {NAMED} are shown above" if wrong > NAMED else ""
             raise CommandError(
-                f"{wrong:,} {'fault' if wrong == 1 else 'faults'}{shown}. Nothing is imported."
+                f"{wrong:,} {'error' if wrong == 1 else 'errors'}{shown}. Nothing is imported."
             )
         return totals
 

@@ -11,13 +11,13 @@ from ..base import JayCommand
 class Command(JayCommand):
     requires_migrations_checks = False
     help = (
-        "Asks Zephr whether the tenant, the key pair and the clock are right, and says what to do where one "
-        "is not. It sends two requests, past the cache and the circuit breaker."
+        "Checks with Zephr that the tenant, the key pair and the clock are right. If one is wrong, it "
+        "says how to correct it. It sends two requests, without the cache and the circuit breaker."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--session", metavar="ID", help="also fetch this session, and say that it is there"
+            "--session", metavar="ID", help="also fetch this session and confirm that it exists"
         )
 
     def handle(self, **options: Any) -> None:

@@ -11,8 +11,9 @@ from ..base import JayCommand
 
 class Command(JayCommand):
     help = (
-        "Deletes the sessions that started longer than RETENTION ago, in batches, beside live traffic. Their "
-        "numbers stay: days are counted first, as jay_rollup_sessions does. Run it every day."
+        "Deletes sessions that started longer than RETENTION ago, in batches, while the site is "
+        "running. The statistics stay: it first counts all days, as jay_rollup_sessions does. Run it "
+        "every day."
     )
 
     purged = 0

@@ -9,7 +9,7 @@ from ..base import JayCommand
 
 
 class Command(JayCommand):
-    help = "Revokes every API key of this name. The sessions that were created with them stay."
+    help = "Revokes every API key with this name. The sessions that were created with these keys stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME", help="the name of the keys")

@@ -8,15 +8,15 @@ from ..base import JayCommand
 
 class Command(JayCommand):
     help = (
-        "Counts the sessions by day, for the dashboard: what is new or has changed since the last run. "
-        "Run it every few minutes; several runs at the same time share the work."
+        "Counts the sessions of each day for the dashboard, if they are new or changed since the last "
+        "run. Run it every few minutes. Several runs at the same time share the work."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--rebuild",
             action="store_true",
-            help="count every day anew; a day keeps its numbers where some of its sessions are gone",
+            help="count every day again; a day keeps its numbers if some of its sessions are deleted",
         )
 
     def so_far(self) -> str:
@@ -33,5 +33,5 @@ class Command(JayCommand):
                 progress.add(left=step.left)
         if others:
             of_whom = "1 session has an id" if others == 1 else f"{others:,} sessions have ids"
-            self.stderr.write(f"{of_whom} of another day than started_at: the day of the id counts.")
+            self.stderr.write(f"{of_whom} from another day than started_at. The id's day counts.")
         self.report("1 day counted." if days == 1 else f"{days:,} days counted.")

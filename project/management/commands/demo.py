@@ -191,4 +191,4 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
             return
         finally:
             connection.close()
-    raise CommandError("The site did not start; its messages stand above.")
+    raise CommandError("The site did not start. See its messages above.")
