@@ -20,7 +20,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import clear_script_prefix
 
-from jay_sessions import cache as cache_guard
+from jay_sessions import bounded_cache
 from jay_sessions.api import throttling
 from jay_sessions.core import key_text
 from jay_sessions.database import clock, leases
@@ -250,7 +250,7 @@ def forget_shared() -> None:
     group.recordings.forget()
     ended.look_ups.forget()
     ended_ids.forget()
-    cache_guard.forget()
+    bounded_cache.forget()
     throttling.forget()
 
 

@@ -46,7 +46,7 @@ RULES = {
     "database": Rule(4, uses("django")),
     "database.loop_connection": Rule(4, uses("asgiref", "psycopg")),
     "database.prepared": Rule(4, uses("django", "psycopg")),
-    "cache": Rule(5, uses("django", "asgiref")),
+    "bounded_cache": Rule(5, uses("django", "asgiref")),
     "http": Rule(5, uses("django")),
     "models": Rule(5, uses("django")),
     "migrations": Rule(5, uses("django")),

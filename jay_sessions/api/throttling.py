@@ -19,8 +19,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from .. import cache as cache_guard
-from .. import conf
+from .. import bounded_cache, conf
 from ..core.addresses import client_network
 from ..core.rates import Rate
 from ..core.window_counts import WindowCounts
@@ -75,12 +74,12 @@ def hit(client: str, rate: Rate, now: float) -> int | None:
     """
     window = int(now // rate.period)
     try:
-        if cache_guard.is_local_memory():
+        if bounded_cache.is_local_memory():
             count = _counts.increment(client.partition(" ")[0], client, rate, window)
         else:
-            count = cache_guard.ask(_increment(client, rate, window))
+            count = bounded_cache.ask(_increment(client, rate, window))
     except Exception as error:  # noqa: BLE001 (every backend has its own)
-        cache_guard.warn(logger, FAILED, error)
+        bounded_cache.warn(logger, FAILED, error)
         return None
     return _seconds_to_wait(count, rate, window, now)
 
@@ -98,11 +97,11 @@ async def ahit_by_key(key_pk: int) -> int | None:
         return None
     client, window = f"key {key_pk}", int(now // rate.period)
     try:
-        if cache_guard.is_local_memory():
+        if bounded_cache.is_local_memory():
             return hit(client, rate, now)
-        count = await cache_guard.aask(_increment(client, rate, window))
+        count = await bounded_cache.aask(_increment(client, rate, window))
     except Exception as error:  # noqa: BLE001 (every backend has its own)
-        cache_guard.warn(logger, FAILED, error)
+        bounded_cache.warn(logger, FAILED, error)
         return None
     return _seconds_to_wait(count, rate, window, now)
 
@@ -118,7 +117,7 @@ def _seconds_to_wait(count: int, rate: Rate, window: int, now: float) -> int | N
 
 def _increment(client: str, rate: Rate, window: int) -> Callable[[BaseCache], int]:
     digest = hashlib.sha256(f"{client} {rate.limit} {rate.period}".encode()).hexdigest()
-    key = cache_guard.name(f"throttle.{digest}.{window}")
+    key = bounded_cache.name(f"throttle.{digest}.{window}")
 
     def increment(cache: BaseCache) -> int:
         # `incr` before `add`: of two first requests at the same time, each counts the other.

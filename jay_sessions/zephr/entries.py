@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from django.core.cache.backends.base import BaseCache
 
-from .. import cache as cache_guard
+from .. import bounded_cache
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def key_of(base_url: str, access_key: str, session_id: str) -> str:
     # Hashed: an id may be too long for a cache key or hold characters that a key cannot, and people
     # who read the cache's keys must not learn it.
     parts = json.dumps([base_url, access_key, session_id])
-    return cache_guard.name(f"zephr.{hashlib.sha256(parts.encode()).hexdigest()}")
+    return bounded_cache.name(f"zephr.{hashlib.sha256(parts.encode()).hexdigest()}")
 
 
 class Place:
@@ -109,8 +109,8 @@ class Place:
         if self._down:
             return None
         try:
-            return cache_guard.ask(operation)
+            return bounded_cache.ask(operation)
         except Exception as error:  # noqa: BLE001 (every backend has its own)
             self._down = True
-            cache_guard.warn(logger, "The cache failed, Zephr is asked instead: %s", error)
+            bounded_cache.warn(logger, "The cache failed, Zephr is asked instead: %s", error)
             return None

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.cache import cache
 
-from jay_sessions import cache as cache_guard
-from jay_sessions import conf, sessions
+from jay_sessions import bounded_cache, conf, sessions
 from jay_sessions.api import throttling
 from jay_sessions.core import tokens
 from jay_sessions.lane import answers
@@ -83,9 +82,9 @@ def assert_store_is_unavailable(lane, token):
 def assert_each_is_counted_once(lane, monkeypatch):
     """Ask the lane eight times with a key that may be used five times."""
     cache.clear()
-    cache_guard.forget()
+    bounded_cache.forget()
     # A busy machine may take longer than a cache may.
-    monkeypatch.setattr(cache_guard._guards.get().threads, "_limit", 30)
+    monkeypatch.setattr(bounded_cache._guards.get().threads, "_limit", 30)
     counted, wait = [], throttling._seconds_to_wait
 
     def watch(count, *args):

@@ -19,9 +19,9 @@ from ...database.queries import ask
 from ...exceptions import InvalidValue
 from ...models import TrackingSession
 from ...models.grants import Scope
-from .. import pagination
-from .. import parameters as query
+from .. import pagination, query_parameters
 from ..errors import BadParameter
+from ..query_parameters import in_zone
 from ..serializers import BucketSerializer, RecordedSessionSerializer
 from .tracking_sessions import TrackingView
 
@@ -37,21 +37,21 @@ class SessionListView(TrackingView):
     """`tracking/sessions`: a playout's sessions, newest first."""
 
     scope = Scope.ANALYTICS
-    filters: ClassVar[dict[str, query.Reader]] = {
+    filters: ClassVar[dict[str, query_parameters.Reader]] = {
         "user_id": clean_user_id,
         "provider": check_text,
-        "active": query.one_of({"true": True, "false": False}),
-        "started_after": query.moment(2),
-        "started_before": query.moment(2),
+        "active": query_parameters.one_of({"true": True, "false": False}),
+        "started_after": query_parameters.moment(2),
+        "started_before": query_parameters.moment(2),
     }
-    paging: ClassVar[dict[str, query.Reader]] = {
-        "limit": query.number(1, listing.MAX_LIMIT),
+    paging: ClassVar[dict[str, query_parameters.Reader]] = {
+        "limit": query_parameters.number(1, listing.MAX_LIMIT),
         "next_token": check_text,
     }
 
     def get(self, request: Request, **kwargs: str) -> Response:
         playout_id = self.path_parameter("playout_id", clean_playout_id)
-        given = query.read(request, {**self.filters, **self.paging})
+        given = query_parameters.read(request, {**self.filters, **self.paging})
         limit, token = given.pop("limit", DEFAULT_LIMIT), given.pop("next_token", None)
         filters = listing.SessionFilters(**_in_utc(given))
         bound_to = (self.api_key.pk, playout_id, _as_json(filters))
@@ -70,19 +70,19 @@ class StatisticsView(TrackingView):
     """`tracking/statistics`: a playout's sessions and users over time."""
 
     scope = Scope.ANALYTICS
-    parameters: ClassVar[dict[str, query.Reader]] = {
-        "from": query.moment(FIRST_YEAR),
-        "to": query.moment(FIRST_YEAR),
-        "interval": query.one_of({str(interval): interval for interval in Interval}),
-        "tz": query.zone,
+    parameters: ClassVar[dict[str, query_parameters.Reader]] = {
+        "from": query_parameters.moment(FIRST_YEAR),
+        "to": query_parameters.moment(FIRST_YEAR),
+        "interval": query_parameters.one_of({str(interval): interval for interval in Interval}),
+        "tz": query_parameters.zone,
     }
 
     def get(self, request: Request, **kwargs: str) -> Response:
         playout_id = self.path_parameter("playout_id", clean_playout_id)
-        given = query.read(request, self.parameters)
+        given = query_parameters.read(request, self.parameters)
         interval, zone = given.get("interval", Interval.DAY), given.get("tz", datetime.UTC)
-        end = query.in_zone(given["to"], zone) if "to" in given else timezone.now()
-        start = query.in_zone(given["from"], zone) if "from" in given else interval.default_start(end, zone)
+        end = in_zone(given["to"], zone) if "to" in given else timezone.now()
+        start = in_zone(given["from"], zone) if "from" in given else interval.default_start(end, zone)
         try:
             buckets = _asked(lambda: timeseries.timeseries(playout_id, start, end, interval, zone))
         except InvalidValue as error:
@@ -97,7 +97,7 @@ def _asked(use: Callable[[], T]) -> T:
 
 def _in_utc(given: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: query.in_zone(value, datetime.UTC) if isinstance(value, datetime.datetime) else value
+        name: in_zone(value, datetime.UTC) if isinstance(value, datetime.datetime) else value
         for name, value in given.items()
     }
 

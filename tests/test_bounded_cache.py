@@ -14,7 +14,7 @@ import redis
 from django.core.cache import cache, caches
 from django.core.cache.backends.base import BaseCache
 
-from jay_sessions import cache as cache_guard
+from jay_sessions import bounded_cache
 from jay_sessions.api import throttling
 from jay_sessions.core import side_threads
 from jay_sessions.core.rates import Rate
@@ -100,7 +100,7 @@ def test_connections_that_are_frozen_are_given_up_for_new_ones(own_redis, settin
         while hit() is None:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        threads = cache_guard._guards.get().threads
+        threads = bounded_cache._guards.get().threads
         while threads._abandoned:
             assert time.monotonic() < deadline + 5
             time.sleep(0.05)
@@ -137,8 +137,8 @@ def test_a_cache_of_this_machine_is_asked_in_place(settings, tmp_path, backend):
     def ask(cache):
         return threading.current_thread()
 
-    assert cache_guard.ask(ask) is threading.current_thread()
-    thread = asyncio.run(cache_guard.aask(ask))
+    assert bounded_cache.ask(ask) is threading.current_thread()
+    thread = asyncio.run(bounded_cache.aask(ask))
     # Files may be on a disk that hangs.
     assert (thread is threading.current_thread()) is not ("file" in backend)
 
@@ -165,16 +165,16 @@ def test_a_cache_of_an_unknown_kind_has_the_same_time(settings):
     try:
         assert seconds_of(hit) < 2.5
         with pytest.raises(Silent):
-            cache_guard.ask(lambda cache: cache.get("x"))
+            bounded_cache.ask(lambda cache: cache.get("x"))
     finally:
         SlowCache.go_on.set()
 
 
 def test_a_time_limit_of_the_sites_own_is_kept(settings, own_redis):
     settings.CACHES = cache_at(own_redis.port, socket_timeout=0.2)
-    assert cache_guard._made()._options["socket_timeout"] == 0.2
+    assert bounded_cache._made()._options["socket_timeout"] == 0.2
     settings.CACHES = cache_at(own_redis.port)
-    assert cache_guard._made()._options["socket_timeout"] == side_threads.LIMIT
+    assert bounded_cache._made()._options["socket_timeout"] == side_threads.LIMIT
     assert caches["default"]._options == {}
     settings.CACHES = LOCAL_CACHE
 
@@ -190,15 +190,15 @@ FORK = """
 import os, sys, threading, time
 import django
 django.setup()
-from jay_sessions import cache as cache_guard
-threads = cache_guard._guards.get().threads
-cache_guard.ask(lambda cache: cache.set("who", os.getpid()))
+from jay_sessions import bounded_cache
+threads = bounded_cache._guards.get().threads
+bounded_cache.ask(lambda cache: cache.set("who", os.getpid()))
 # As if a thread of the parent's held them when it forks.
-threads._lock.acquire(); cache_guard._guards._lock.acquire()
+threads._lock.acquire(); bounded_cache._guards._lock.acquire()
 pid = os.fork()
 if not pid:
-    assert cache_guard.ask(lambda cache: cache.get("who")) == os.getppid()
-    assert cache_guard._guards.get().threads is not threads
+    assert bounded_cache.ask(lambda cache: cache.get("who")) == os.getppid()
+    assert bounded_cache._guards.get().threads is not threads
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
@@ -264,8 +264,8 @@ def test_with_redis_and_zephr_silent_at_once_each_costs_its_own_time(own_redis, 
 
 
 def test_the_cache_is_forgotten_with_its_settings(settings):
-    guard = cache_guard._guards.get()
+    guard = bounded_cache._guards.get()
     settings.CACHES = LOCAL_CACHE
-    assert cache_guard._guards.get() is not guard
+    assert bounded_cache._guards.get() is not guard
     cache.set("x", 1)
-    assert cache_guard.ask(lambda cache: cache.get("x")) == 1
+    assert bounded_cache.ask(lambda cache: cache.get("x")) == 1

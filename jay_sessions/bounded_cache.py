@@ -178,4 +178,4 @@ def _changed(*, setting: str, **kwargs: Any) -> None:
         forget()
 
 
-setting_changed.connect(_changed, dispatch_uid="jay_sessions.cache")
+setting_changed.connect(_changed, dispatch_uid="jay_sessions.bounded_cache")
