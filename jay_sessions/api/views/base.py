@@ -51,6 +51,8 @@ class JayView(APIView):
     content_negotiation_class = AlwaysJSON
     versioning_class: type[BaseVersioning] | None = None
     metadata_class = None
+    # No path ends in a format. DRF's own `initial` sets it, and without it no renderer is chosen.
+    format_kwarg = None
 
     @property
     def api_key(self) -> ApiKey:
