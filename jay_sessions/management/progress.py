@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 _WIDTH = 30
@@ -12,15 +13,16 @@ _LINE = 30.0
 class Progress:
     """`with Progress(total, self.stderr) as progress`, then `progress.add()` for each finished thing.
 
-    With `out` None it shows nothing. If output fails, the work goes on without it.
+    With `out` None it shows nothing. If output fails, the work goes on without it. `clock` gives seconds.
     """
 
-    def __init__(self, total: int, out: Any) -> None:
+    def __init__(self, total: int, out: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._out = out
+        self._clock = clock
         self._done = 0
         self._is_terminal = out is not None and out.isatty()
-        self._next = 0.0 if self._is_terminal else time.monotonic() + _LINE
+        self._next = 0.0 if self._is_terminal else clock() + _LINE
 
     def __enter__(self) -> "Progress":
         return self
@@ -34,9 +36,9 @@ class Progress:
         """Count finished things; the total grows if they are more. `left` sets how many are left."""
         self._done += count
         self._total = max(self._total if left is None else self._done + left, self._done)
-        if time.monotonic() >= self._next:
+        if self._out is not None and self._clock() >= self._next:
             self._draw()
-            self._next = time.monotonic() + (_REDRAW if self._is_terminal else _LINE)
+            self._next = self._clock() + (_REDRAW if self._is_terminal else _LINE)
 
     def _draw(self) -> None:
         share = self._done / self._total
@@ -48,6 +50,5 @@ class Progress:
             self._write(f"{text}\n")
 
     def _write(self, text: str) -> None:
-        if self._out is not None:
-            with contextlib.suppress(OSError):
-                self._out.write(text, style_func=str, ending="")
+        with contextlib.suppress(OSError):
+            self._out.write(text, style_func=str, ending="")

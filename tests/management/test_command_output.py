@@ -125,6 +125,13 @@ def test_before_the_tables_are_there_a_command_says_what_to_run(name):
         assert "Run: python manage.py migrate" in refusal(name)
 
 
+@pytest.mark.parametrize("name", ["jay_export_sessions", "jay_purge_sessions", "jay_rollup_sessions"])
+def test_before_a_column_is_there_a_command_says_what_to_run(name, good):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE jay_tracking_session RENAME COLUMN source TO elsewhere")
+    assert refusal(name).startswith("The database is not migrated. Run: python manage.py migrate.")
+
+
 @pytest.mark.parametrize("name", ["jay_enrich_sessions", "jay_ping_zephr", "jay_purge_sessions", *EXPORTS])
 def test_a_wrong_setting_is_named_in_a_line(name, setting):
     setting(RETENTON=60)
