@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,47 @@ def test_a_system_that_forbids_it_is_told_of_in_the_log_and_the_request_goes_on(
     monkeypatch.setattr(os, "sched_setaffinity", forbidden)
     assert [api.post(PATH).status_code for _ in range(2)] == [200, 200]
     assert caplog.text.count("The worker is not pinned to a core: Operation not permitted") == 1
+
+
+def allowed():
+    """Return the cores that each thread of this process may run on."""
+    tasks = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    return {task: frozenset(os.sched_getaffinity(task)) for task in tasks}
+
+
+@pytest.fixture
+def among(mine, fresh, setting, monkeypatch):
+    """Let this process begin as a worker among others: a call with the cores and places that those have."""
+    name, claims = f"tests.{secrets.token_hex(8)}", []
+    monkeypatch.setattr(pinning, "NAME", name)
+    monkeypatch.setattr(pinning, "_claims", claims)
+    setting(PIN_WORKERS=True)
+    before = allowed()
+
+    def begin(taken):
+        for core, place in taken:
+            claims.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            claims[-1].bind(f"\0{name}.{core}.{place}")
+        pinning.settle()
+        return set(allowed().values())
+
+    yield begin
+    for task, cores in before.items():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(task, cores)
+    for claim in claims:
+        claim.close()
+
+
+@linux
+def test_a_worker_takes_the_core_that_has_the_fewest(among, mine):
+    others = [(core, place) for place in range(3) for core in mine]
+    assert among(others[:-1]) == {frozenset(mine[-1:])}
+
+
+@linux
+def test_a_worker_for_whom_no_core_has_a_place_runs_where_the_kernel_puts_it(among, mine):
+    assert frozenset(mine) in among((core, place) for place in range(pinning.MAX_WORKERS) for core in mine)
 
 
 @pytest.mark.usefixtures("fresh")

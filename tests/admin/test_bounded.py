@@ -58,6 +58,23 @@ def test_a_page_whose_rows_do_not_come_is_a_503(staff, page):
     assert staff.get(page).status_code == 200
 
 
+def test_a_page_whose_rows_a_replica_does_not_give_is_a_503(staff, settings):
+    settings.DATABASE_ROUTERS = ["tests.support.plain_site_routers.Replica"]
+    # Another connection to the same rows.
+    connections["replica"] = replica = connection.copy("replica")
+    try:
+        assert staff.get(PAGES[0]).status_code == 200
+        assert replica.connection is not None
+        with locked("jay_tracking_session"):
+            assert staff.get(PAGES[0]).status_code == 503
+        # Django does this between two requests, but not for its test client.
+        replica.close_if_unusable_or_obsolete()
+        assert staff.get(PAGES[0]).status_code == 200
+    finally:
+        replica.close()
+        del connections["replica"]
+
+
 def test_what_is_sent_is_not_done_twice_and_not_acknowledged(staff):
     form = {**FORM, "origins": ""}
     with locked("jay_api_key"):

@@ -93,12 +93,13 @@ def test_who_collects_garbage_in_a_transaction_need_not_wait_for_who_waits_for_i
 
 
 @pytest.fixture
-def contested():
-    """A transaction that another one gets in the way of, once: how often it has begun."""
+def contested(request):
+    """A transaction that another one gets in the way of, once or as often as said: how often it has begun."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one writer in at a time.")
     key, _ = ApiKey.objects.issue("nobody's")
     rows, begun = ApiKey.objects.filter(pk=key.pk), []
+    times = getattr(request, "param", 1)
     connection.connection.isolation_level = IsolationLevel.SERIALIZABLE
 
     @tried_again
@@ -106,7 +107,7 @@ def contested():
         with transaction.atomic():
             assert rows.exists()
             begun.append(1)
-            if len(begun) == 1:
+            if len(begun) <= times:
                 other = connections.create_connection("default")
                 with contextlib.closing(other), other.cursor() as cursor:
                     cursor.execute("UPDATE jay_api_key SET name = 'theirs'")
@@ -130,3 +131,13 @@ def test_a_conflict_inside_a_transaction_of_the_callers_is_the_callers(contested
     with pytest.raises(OperationalError), transaction.atomic():
         take()
     assert len(begun) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("contested", [1000], indirect=True)
+def test_a_transaction_that_is_in_conflict_each_time_is_given_up(contested):
+    take, begun = contested
+    with pytest.raises(OperationalError, match="could not serialize"):
+        take()
+    assert len(begun) == 10
+    assert ApiKey.objects.get().name == "theirs"

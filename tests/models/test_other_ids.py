@@ -71,6 +71,14 @@ def store(name):
     return says
 
 
+def test_a_session_of_other_code_that_is_stored_can_be_changed():
+    put([row(uuid7(NOON, 1), NOON - 3 * DAY)])
+    session = TrackingSession.objects.get()
+    session.ended_at = NOON
+    session.save()
+    assert TrackingSession.objects.get().ended_at == NOON
+
+
 def numbers(days=45):
     all_filters = [Filters(), Filters(Dimension.PLAYOUT, PLAYOUT), Filters(Dimension.SOURCE, "here")]
     after = TODAY + DAY
