@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jay_sessions.admin import bounded
 from jay_sessions.admin.changelist import deletion, export
-from jay_sessions.exceptions import StoreUnavailable
+from jay_sessions.exceptions import StoreNotMigrated, StoreUnavailable
 from jay_sessions.models import ApiKey, TrackingSession
 
 from ..conftest import operator
@@ -73,6 +73,16 @@ def test_a_page_whose_rows_a_replica_does_not_give_is_a_503(staff, settings):
     finally:
         replica.close()
         del connections["replica"]
+
+
+def test_a_page_whose_table_is_not_there_is_an_error_that_says_what_to_run(staff):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE jay_tracking_session RENAME TO elsewhere")
+        try:
+            with pytest.raises(StoreNotMigrated, match=r"Run: python manage\.py migrate"):
+                staff.get(PAGES[0])
+        finally:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO jay_tracking_session")
 
 
 def test_what_is_sent_is_not_done_twice_and_not_acknowledged(staff):

@@ -51,10 +51,10 @@ def link(*zephr_session_ids):
         sessions.start(PLAYOUT, zephr_session_id=zephr_session_id)
 
 
-def run(**options):
+def run(*arguments):
     """Run the command as fast as it can; gives what it prints."""
     out = io.StringIO()
-    call_command("jay_enrich_sessions", rate=1000, stdout=out, stderr=io.StringIO(), **options)
+    call_command("jay_enrich_sessions", "--rate=1000", *arguments, stdout=out, stderr=io.StringIO())
     return out.getvalue().strip()
 
 
@@ -137,7 +137,7 @@ def test_more_than_a_batch_is_fetched(zephr, monkeypatch):
 
 def test_a_limit_ends_the_run_and_the_next_one_goes_on(zephr):
     link(*DEMO_SESSIONS)
-    assert run(limit=2) == "2 fetched."
+    assert run("--limit=2") == "2 fetched."
     assert run() == f"{len(DEMO_SESSIONS) - 2} fetched."
 
 
@@ -263,15 +263,21 @@ def test_the_rate_is_kept(zephr, monkeypatch):
     waits = []
     monkeypatch.setattr("time.sleep", waits.append)
     link(*DEMO_SESSIONS)
-    call_command("jay_enrich_sessions", rate=4, stdout=io.StringIO(), stderr=io.StringIO())
+    call_command("jay_enrich_sessions", "--rate=4", stdout=io.StringIO(), stderr=io.StringIO())
     assert len(waits) == len(DEMO_SESSIONS)
     assert all(0.1 < wait <= 0.25 for wait in waits)
 
 
-@pytest.mark.parametrize("options", [["--rate", "0"], ["--rate", "x"], ["--rate", "nan"], ["--limit", "0"]])
-def test_an_option_that_makes_no_sense_is_refused(zephr, options):
-    with pytest.raises(CommandError):
-        call_command("jay_enrich_sessions", *options)
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(f"--rate={rate}" for rate in ("0", "x", "nan", "1000.1")),
+        *(f"--limit={limit}" for limit in ("0", "1.5")),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(zephr, option):
+    with pytest.raises(CommandError, match=f"argument {option.partition('=')[0]}: invalid"):
+        call_command("jay_enrich_sessions", option)
 
 
 def test_without_zephr_there_is_nothing_to_fetch_from(setting):

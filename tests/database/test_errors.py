@@ -141,3 +141,9 @@ def test_a_transaction_that_is_in_conflict_each_time_is_given_up(contested):
         take()
     assert len(begun) == 10
     assert ApiKey.objects.get().name == "theirs"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Speaks of PostgreSQL.")
+def test_a_postgresql_is_told_nothing_of_waiting(django_assert_num_queries):
+    with django_assert_num_queries(1), without_waiting("default"):
+        assert not ApiKey.objects.exists()

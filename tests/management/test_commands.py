@@ -139,15 +139,3 @@ def test_revoking_what_there_is_not_is_an_error(arguments, word):
         run("jay_revoke_api_key", *arguments)
     assert word in str(caught.value)
     assert ApiKey.objects.get().revoked_at is None
-
-
-@pytest.mark.parametrize("rate", ["0", "-1", "1000.1", "nan", "inf", "fast", ""])
-def test_a_rate_of_calls_that_cannot_be_kept_is_refused(rate):
-    with pytest.raises(CommandError, match="argument --rate: invalid rate value"):
-        run("jay_enrich_sessions", f"--rate={rate}")
-
-
-@pytest.mark.parametrize("limit", ["0", "-1", "1.5", "all", ""])
-def test_a_limit_that_leaves_nothing_to_do_is_refused(limit):
-    with pytest.raises(CommandError, match="argument --limit: invalid at_least_one value"):
-        run("jay_enrich_sessions", f"--limit={limit}")
