@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import logging
+import random
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
@@ -94,12 +96,14 @@ def tried_again(use: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(use)
     def used(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(_TRIES - 1):
+        for number in range(_TRIES - 1):
             try:
                 return use(*args, **kwargs)
             except OperationalError as error:
                 if code_of(error) not in _CONFLICTS or _is_in_transaction():
                     raise
+            # Not all at the same time: they would be in conflict again.
+            time.sleep(random.uniform(0, _FIRST_PAUSE * 2**number))  # noqa: S311 (no secret)
         return use(*args, **kwargs)
 
     return used
@@ -110,6 +114,9 @@ def _is_in_transaction() -> bool:
 
 
 _TRIES = 10
+
+_FIRST_PAUSE = 0.002
+"""The longest pause before the second try, in seconds; the pauses after it double, to 0.5 s in the end."""
 
 
 def code_of(error: BaseException) -> str | None:

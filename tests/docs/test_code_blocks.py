@@ -62,6 +62,21 @@ from django.urls import path
 INSTALLED_APPS, MIDDLEWARE, urlpatterns, JAY_SESSIONS, DATABASES = [], [], [], {}, {"default": {}}
 """
 AFTER = "\nfrom jay_sessions import conf\nassert not conf.parse(JAY_SESSIONS)[1]\n"
+EACH_IN_A_FORK = """
+import os, sys, traceback
+for code in {!r}:
+    if not (child := os.fork()):
+        try:
+            exec(code, dict(globals()))
+            sys.stdout.flush()
+        except BaseException:
+            traceback.print_exc()
+            print(code, file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit("A block failed.")
+"""
 SESSION = next(iter(DEMO_SESSIONS))
 
 
@@ -146,13 +161,7 @@ def test_what_is_to_be_typed_works(name, run, site):
 
 
 @pytest.mark.server
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        pytest.param(name, number, id=f"{name}-{number}")
-        for name in PAGES
-        for number in range(len(here(name, "python")))
-    ],
-)
-def test_python_runs(name, number, run):
-    run(sys.executable, "manage.py", "shell", "-v0", "-c", BEFORE + here(name, "python")[number] + AFTER)
+@pytest.mark.parametrize("name", [name for name in PAGES if here(name, "python")])
+def test_python_runs(name, run):
+    codes = [BEFORE + code + AFTER for code in here(name, "python")]
+    run(sys.executable, "manage.py", "shell", "-v0", "-c", EACH_IN_A_FORK.format(codes))

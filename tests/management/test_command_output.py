@@ -1,6 +1,7 @@
 """What the commands print and where it goes, and the one line that each has for whatever is wrong."""
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -366,7 +367,15 @@ def test_ctrl_c_ends_a_command_as_shells_expect_it(database):
             "DJANGO_SETTINGS_MODULE": "project.settings",
         }
         command = [sys.executable, "manage.py", "jay_ping_zephr"]
-        with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        # Shells let what they run in the background ignore Ctrl-C, and its children inherit that.
+        heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            command,
+            env=environment,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            preexec_fn=heeds,  # noqa: PLW1509 (it takes no lock)
+        ) as process:
             waiting, _ = silent.accept()
             with waiting:
                 process.send_signal(signal.SIGINT)
