@@ -45,6 +45,18 @@ EXAMPLE_TOKEN = (
 )
 
 
+SLOW = ("server", "browser", "durability", "once")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files: otherwise one process still runs the last of them while the others idle."""
+    for item in items:
+        if item.path.parent.name in ("docs", "project"):
+            item.add_marker("once")
+    slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()

@@ -19,6 +19,8 @@ from jay_sessions.checks import site
 from .servers.test_servers import PATH, call
 from .support import servers
 
+pytestmark = pytest.mark.once
+
 linux = pytest.mark.skipif(
     not pinning.can_pin(), reason="This system has no cores to choose: it takes Linux."
 )

@@ -1,5 +1,6 @@
 """Types of commands' arguments. Each reads a text, or raises the error that argparse shows."""
 
+import contextlib
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 
@@ -8,7 +9,10 @@ from django.utils import timezone
 
 def moment(text: str) -> datetime:
     """Read a time in ISO 8601 and return it in UTC; without an offset it is in the site's time zone."""
-    value = datetime.fromisoformat(text)
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"must be a time such as 2026-03-01T00:00:00Z, not {text!r}") from error
     try:
         return (timezone.make_aware(value) if timezone.is_naive(value) else value).astimezone(UTC)
     except OverflowError as error:
@@ -17,15 +21,15 @@ def moment(text: str) -> datetime:
 
 def rate(text: str) -> float:
     """Read a number of calls a second, above 0 and up to 1000."""
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise ValueError(text)
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= 1000:
+            return value
+    raise ArgumentTypeError(f"must be a number above 0 and up to 1000, not {text!r}")
 
 
 def at_least_one(text: str) -> int:
     """Read a whole number from 1 on."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")

@@ -229,21 +229,31 @@ def test_however_much_there_is_the_page_stays_short(show):
     assert max(len(cell) for row in rows_of(page, "Granted bundles") for cell in row) == 201
 
 
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+def standing_still(seconds):
+    """A clock that stands still, so many seconds after the tests began."""
+    return time_machine.travel(NOW + datetime.timedelta(seconds=seconds), tick=False)
+
+
 def test_an_answer_from_the_cache_says_how_old_it_is(admin_client, zephr, setting):
-    first = look_up(admin_client, SESSION_ID)
+    with standing_still(0):
+        first = look_up(admin_client, SESSION_ID)
     assert "From the cache" not in first
-    with time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=12)):
+    with standing_still(12):
         page = look_up(admin_client, SESSION_ID)
-    assert re.search("From the cache: this is Zephr's answer from 1[12] seconds ago", page)
+    assert "From the cache: this is Zephr's answer from 12 seconds ago" in page
 
 
 def test_an_answer_that_is_past_its_time_says_that_zephr_fails(admin_client, zephr, setting):
     setting(ZEPHR={**settings.JAY_SESSIONS["ZEPHR"], "STALE_IF_ERROR": 600})
-    look_up(admin_client, SESSION_ID)
+    with standing_still(0):
+        look_up(admin_client, SESSION_ID)
     zephr.stop()
-    with time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)):
+    with standing_still(60):
         page = look_up(admin_client, SESSION_ID)
-    assert re.search("Zephr is failing now. This is its answer from (59|60) seconds ago", page)
+    assert "Zephr is failing now. This is its answer from 60 seconds ago" in page
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,7 @@ def test_the_progress_is_shown_on_a_terminal():
     assert "100% 3 of 3" in err.getvalue()
 
 
+@pytest.mark.once
 def test_a_reader_that_has_enough_is_no_error_to_look_at(tmp_path):
     database = f"sqlite:///{tmp_path}/sessions.sqlite3"
     environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "tests.settings"}

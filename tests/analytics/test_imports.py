@@ -147,6 +147,7 @@ def test_what_was_exported_of_a_user_comes_back_with_its_links(tmp_path):
     assert everything() == before
 
 
+@pytest.mark.once
 def test_standard_input_is_read_whatever_it_is(tmp_path):
     environment = example_site(f"sqlite:///{tmp_path / 'db'}")
     manage(environment, "migrate", "--verbosity", "0")

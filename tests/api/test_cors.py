@@ -167,6 +167,7 @@ def test_without_the_variables_options_is_the_apis_own_and_the_cookie_is_lax(cli
     assert api.post(PATH).cookies[COOKIE]["samesite"] == "Lax"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [

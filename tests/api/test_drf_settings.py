@@ -21,6 +21,7 @@ def test_the_hostile_settings_are_settings():
 
 # Several files in one test: on a busy machine it takes longer than a test may.
 @pytest.mark.timeout(900)
+@pytest.mark.once
 def test_the_api_answers_the_same_whatever_rest_framework_is_set_to():
     subjects = ("bodies", "delete", "errors", "get", "post", "request", "sessions", "statistics", "zephr*")
     files = [path for subject in subjects for path in HERE.glob(f"test_{subject}.py")]

@@ -134,6 +134,7 @@ def manage(tmp_path, *words):
     return done.stdout + done.stderr
 
 
+@pytest.mark.once
 def test_a_forgotten_migrate_is_told_of_but_not_by_migrate_itself(tmp_path):
     assert "W114" not in manage(tmp_path, "check")
     forgotten = manage(tmp_path, "check", "--database", "default")

@@ -18,7 +18,7 @@ from .declared import SITES, Site
 from .results import Result
 from .site_files import ZEPHR_ACCESS_KEY, ZEPHR_SECRET_KEY
 
-LIMIT = 20 * 60
+LIMIT = 12 * 60
 """Seconds after which all sites are stopped, installing included."""
 
 
