@@ -13,7 +13,7 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRe
 from django.db.models.functions import TruncDate
 
 from ..models import TrackingSession, TrackingSessionQuerySet
-from ..models.expressions import CarriedStart
+from ..models.expressions import CarriedStart, WithoutIndex
 from ..models.rollups import Dimension
 
 FIELDS = {
@@ -62,7 +62,9 @@ def users(
         user_id=OuterRef("user_id"), session_id__lt=OuterRef("session_id")
     )
     if dimension in FIELDS:
-        before = before.filter(**{FIELDS[dimension]: OuterRef(FIELDS[dimension])})
+        # By the user's index in any case: without statistics, PostgreSQL may read all rows of a source.
+        value = WithoutIndex(FIELDS[dimension])
+        before = before.annotate(value=value).filter(value=OuterRef(FIELDS[dimension]))
     last = before.order_by("-session_id").annotate(was=day_in(zone)).values("was")[:1]
     return (
         _named(rows.filter(user_id__isnull=False), dimension)

@@ -42,6 +42,13 @@ def along_index(field: str, *, descending: bool = True) -> list[Any]:
     return [kind(models.F(field), descending=descending), "-session_id" if descending else "session_id"]
 
 
+class WithoutIndex(models.Func):
+    """A text column; comparisons with it use no index, whatever the database expects of one."""
+
+    output_field = models.CharField()
+    template = "(%(expressions)s || '')"
+
+
 class StepBegin(models.Func):
     """The first day of the step that contains `day`: a period from `first` is cut into steps of `days`."""
 
