@@ -186,8 +186,10 @@ def test_waiting_for_another_process_is_part_of_the_time(lock, stand_in):
     assert 1.9 < time.monotonic() - start < 4
 
 
-def test_where_waiting_has_used_up_the_time_zephr_is_not_asked(lock, stand_in, set_zephr):
-    set_zephr(stand_in.base_url, TIMEOUT=0.08)
+def test_where_waiting_has_used_up_the_time_zephr_is_not_asked(lock, stand_in, set_zephr, monkeypatch):
+    # One pause is longer than all the time there is.
+    monkeypatch.setattr(gateway, "FIRST_PAUSE", 0.5)
+    set_zephr(stand_in.base_url, TIMEOUT=0.2)
     with pytest.raises(ZephrTimeout):
         gateway.look_up(KNOWN)
     assert not stand_in.requests
