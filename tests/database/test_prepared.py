@@ -50,4 +50,4 @@ def test_behind_a_pooler_nothing_is_planned_ahead(says_so, api, setting, caplog,
                 cursor.execute("SELECT count(*) FROM pg_prepared_statements")
                 assert cursor.fetchone() == (0,)
         begin_anew()
-    assert caplog.text.count("PostgreSQL is reached through a pooler") == int(not says_so)
+    assert caplog.text.count("PostgreSQL is behind a connection pooler") == int(not says_so)
