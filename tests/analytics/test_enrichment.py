@@ -276,7 +276,7 @@ def test_the_rate_is_kept(zephr, monkeypatch):
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(zephr, option):
-    with pytest.raises(CommandError, match=f"argument {option.partition('=')[0]}: invalid"):
+    with pytest.raises(CommandError, match=f"argument {option.partition('=')[0]}: must be a"):
         call_command("jay_enrich_sessions", option)
 
 
