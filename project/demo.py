@@ -21,7 +21,9 @@ from project.zephr_demo_sessions import DEMO_SESSIONS
 
 OPERATOR = "demo"
 MADE_HERE = "(made by the demo)"
-WEEKS = 6
+WEEKS = 13
+"""Twice the 30 days of the dashboard, and a month before them in which its users can have been there."""
+
 PLAYOUTS = {
     "netflix-de:the-crown-s01e01": 9,
     "netflix-de:dark-s02e03": 6,
@@ -103,11 +105,13 @@ def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.date
     started = midnight + datetime.timedelta(hours=rng.gauss(20.5, 3.5) % 24)
     ended = started + datetime.timedelta(minutes=rng.expovariate(1 / 40))
     playout = rng.choices(list(PLAYOUTS), list(PLAYOUTS.values()))[0]
+    # Each day some new users arrive, watch a lot, and stay away in the end.
+    newest = 1200 - 7 * (now - midnight).days
     return TrackingSession(
         session_id=uuid7(started, rng.getrandbits(RANDOM_BITS)),
         playout_id=playout,
         provider_name=conf.get().provider_name(playout),
-        user_id=f"user-{1 + int(600 * rng.random() ** 2):04d}" if rng.random() < 0.7 else None,
+        user_id=f"user-{newest - int(500 * rng.random() ** 2):04d}" if rng.random() < 0.7 else None,
         source="jay.api.playout.1.0.0",
         started_at=started,
         ended_at=ended if rng.random() < 0.4 and ended < now else None,

@@ -64,7 +64,7 @@ def operator(chromium, strict_site):  # noqa: F811 (the fixture)
 
 
 @pytest.fixture
-def six_weeks():
+def demo_weeks():
     demo.fill(timezone.now())
     list(rollups.run())
 
@@ -86,7 +86,7 @@ def look(operator, query, name, colours="light", width=1280):
     assert operator.chrome.execute_script("return refused") == []
 
 
-def test_a_strict_policy_refuses_nothing_of_the_page_at_any_width_in_any_colour(operator, six_weeks):
+def test_a_strict_policy_refuses_nothing_of_the_page_at_any_width_in_any_colour(operator, demo_weeks):
     look(operator, "period=30-days", "light")
     assert operator.count(".jay-slot") == 3 * 30
     look(operator, "period=30-days", "dark", colours="dark")
@@ -104,7 +104,7 @@ def test_a_new_site_is_told_what_to_do(operator):
     assert "No tracking sessions yet" in operator.text()
 
 
-def test_day_labels_do_not_touch_each_other(operator, six_weeks):
+def test_day_labels_do_not_touch_each_other(operator, demo_weeks):
     for width in (1280, 390):
         operator.sees("light", width)
         for period in ("7-days", "30-days", "90-days", "52-weeks"):
@@ -112,7 +112,7 @@ def test_day_labels_do_not_touch_each_other(operator, six_weeks):
             assert operator.chrome.execute_script(GAP) > 4, (width, period)
 
 
-def test_the_tab_key_reaches_a_day_whose_link_is_seen_and_leads_to_it(operator, six_weeks):
+def test_the_tab_key_reaches_a_day_whose_link_is_seen_and_leads_to_it(operator, demo_weeks):
     operator.sees("light", 1280)
     operator.go(f"{PAGE}?period=7-days")
     keys = ActionChains(operator.chrome)
@@ -132,7 +132,7 @@ def test_the_tab_key_reaches_a_day_whose_link_is_seen_and_leads_to_it(operator, 
     WebDriverWait(operator.chrome, 10).until(lambda chrome: f"from={day}&to={day}" in chrome.current_url)
 
 
-def test_a_printed_page_has_no_navigation_and_whole_charts(operator, six_weeks):
+def test_a_printed_page_has_no_navigation_and_whole_charts(operator, demo_weeks):
     operator.sees("dark", 1280)
     operator.go(f"{PAGE}?period=30-days")
     pdf = base64.b64decode(operator.chrome.execute_cdp_cmd("Page.printToPDF", {})["data"])
@@ -149,7 +149,7 @@ def test_a_printed_page_has_no_navigation_and_whole_charts(operator, six_weeks):
         operator.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_an_analyst_reads_changes_the_period_drills_down_and_exports(operator, six_weeks, tmp_path):
+def test_an_analyst_reads_changes_the_period_drills_down_and_exports(operator, demo_weeks, tmp_path):
     operator.sees("light", 1280)
     downloads = {"behavior": "allow", "downloadPath": str(tmp_path)}
     operator.chrome.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)

@@ -105,6 +105,8 @@ def test_every_line_works_when_pasted_and_ctrl_c_leaves_nothing_running(run):
         assert sum(day["sessions"] for day in json.loads(days)["data"]) > 100
         status, session = curl(proxy)
         assert (status, json.loads(session)["tenantId"]) == (200, "demo")
+        key = re.search(r"X-API-Key: (\S+?)'", create)[1]
+        assert f"A player:   http://127.0.0.1:{port}/player/  with the key {key}\n" in said
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
         assert is_gone(process.pid)

@@ -93,10 +93,11 @@ class Command(BaseCommand):
                 ["-H", f"X-API-Key: {credentials.zephr_key}", f"{url}/v3/sessions/{zephr_id}"],
             ),
         ]
-        self.stdout.write(f"\nThe site:   {url}/")
         self.stdout.write(
+            f"\nThe site:   {url}/\n"
             f"The admin:  {url}/admin/  as {demo.OPERATOR}, password {credentials.password}\n"
-            f"Dashboard:  {url}/admin/jay_sessions/trackingsession/dashboard/\n\n"
+            f"Dashboard:  {url}/admin/jay_sessions/trackingsession/dashboard/\n"
+            f"A player:   {url}/player/  with the key {credentials.tracking_key}\n\n"
         )
         for title, arguments in lines:
             self.stdout.write(f"# {title}")
