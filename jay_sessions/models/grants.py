@@ -82,5 +82,8 @@ def validate_origins(value: object) -> None:
     )
     if not isinstance(value, list) or not known or len(value) > 100:
         raise ValidationError(
-            _("Origins must be a list of up to 100 web origins such as https://www.example.com.")
+            _(
+                "Origins must be a list of up to 100 web origins such as https://www.example.com: in lower "
+                "case, with nothing after the host and port, not even a slash."
+            )
         )

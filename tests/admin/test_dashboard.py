@@ -142,6 +142,14 @@ def test_without_ended_sessions_there_is_no_mean_to_compare(admin_client):
     assert cards(show(admin_client))["Mean duration"] == ("-", "nothing to compare with")
 
 
+@pytest.mark.parametrize(
+    ("ended", "note"),
+    [(1, "of 1 ended session"), (2, "of 2 ended sessions"), (1000, "of 1,000 ended sessions")],
+)
+def test_the_mean_duration_says_of_how_many_sessions_it_is(ended, note):
+    assert of(Metrics(ended=ended, mean_duration=MINUTE), Metrics())[3].note == note
+
+
 def test_the_most_watched_come_first_with_their_share_and_links(admin_client, week):
     playouts, providers = show(admin_client, "?period=7-days").context["tops"]
     assert [(row.name, row.sessions, row.users, row.share) for row in playouts.rows] == [

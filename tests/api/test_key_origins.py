@@ -67,7 +67,8 @@ def test_the_command_takes_origins(capsys):
 def test_the_admin_takes_origins_a_line_each(admin_client):
     form = {"name": "web", "scopes": ["tracking"], "playouts": "*", "expires_at_0": "", "expires_at_1": ""}
     path = "/admin/jay_sessions/apikey/add/"
-    wrong = admin_client.post(path, {**form, "origins": "example.com"})
+    wrong = admin_client.post(path, {**form, "origins": f"{ORIGINS[0]}/"})
     assert set(wrong.context["adminform"].form.errors) == {"origins"}
+    assert "nothing after the host and port, not even a slash" in wrong.content.decode()
     assert admin_client.post(path, {**form, "origins": "\r\n".join(ORIGINS)}).status_code == 200
     assert ApiKey.objects.get().origins == ORIGINS

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ...analytics.statistics import Metrics
 from .scales import Unit, percentage
@@ -22,7 +23,8 @@ class Card:
 
 def of(now: Metrics, before: Metrics) -> list[Card]:
     """Return the cards of the period `now`, compared with the one before it."""
-    ended = _("of %(count)s ended sessions") % {"count": Unit.COUNT.text(now.ended)}
+    ended = ngettext("of %(count)s ended session", "of %(count)s ended sessions", now.ended)
+    ended %= {"count": Unit.COUNT.text(now.ended)}
     return [
         _card(_("Sessions"), Unit.COUNT, now.sessions, before.sessions),
         _card(_("Users"), Unit.COUNT, now.users, before.users),
