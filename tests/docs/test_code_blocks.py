@@ -46,6 +46,7 @@ ELSEWHERE = {
     ("docs/architecture.md", "tokens.py"): "a picture of the tree",
     ("docs/operations.md", "proxy_buffer_size"): "nginx runs it: tests/servers/test_nginx.py",
     ("docs/operations.md", "sentry_sdk"): "it wants a place to send to: tests/test_sentry.py",
+    ("docs/zephr.md", "zephr_stand_in"): "serves until it is stopped: tests/docs/test_zephr_docs.py",
     ("docs/sites.md", "make sites"): "takes minutes: CI runs it",
     ("docs/fuzzing.md", "JAY_FUZZ_EXAMPLES"): "takes an hour",
     ("docs/index.md", ""): "lists of pages",

@@ -1,11 +1,15 @@
 """What docs/zephr.md says is so."""
 
 import asyncio
+import io
 import json
 import re
+import subprocess
+import sys
 import unittest
 
 import pytest
+from django.core.management import call_command
 from django.test import AsyncRequestFactory
 
 from jay_sessions import conf
@@ -14,12 +18,13 @@ from jay_sessions.signals import zephr_answered, zephr_attempted
 from jay_sessions.zephr import gateway
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
-from ..support.pages import blocks, page
+from ..support.pages import blocks, page, section
+from ..support.servers import ROOT, free_port
 
 pytest_plugins = ["tests.support.zephr_gateway_fixtures"]
 
 TEXT = page("docs/zephr.md")
-LOOK_UP, ASYNC_VIEW, SITE_TESTS, RECEIVERS = blocks(TEXT, "python")
+TRY, LOOK_UP, ASYNC_VIEW, SITE_TESTS, RECEIVERS = blocks(TEXT, "python")
 KNOWN = next(iter(DEMO_SESSIONS))
 
 
@@ -31,6 +36,25 @@ def receivers():
     yield names
     zephr_attempted.disconnect(names["count_request"])
     zephr_answered.disconnect(names["count_answer"])
+
+
+def test_whoever_has_no_zephr_tries_it_with_a_stand_in(settings, set_zephr):
+    command, port = blocks(section(TEXT, "Try it without Zephr"), "sh")[0].split(), str(free_port())
+    command[command.index("8001")] = port
+    with subprocess.Popen(
+        [sys.executable, *command[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            known = [process.stdout.readline().strip() for _ in range(4)][1:]
+            names = {}
+            exec(TRY.replace("8001", port), names)
+            settings.JAY_SESSIONS = names["JAY_SESSIONS"]
+            said = io.StringIO()
+            call_command("jay_ping_zephr", stdout=said)
+            assert "Key pair: accepted" in said.getvalue()
+            assert [gateway.get_session(one).raw for one in known] == list(DEMO_SESSIONS.values())
+        finally:
+            process.terminate()
 
 
 def test_the_example_looks_a_session_up(stand_in, capsys):
