@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core import checks
 from django.test import AsyncRequestFactory, RequestFactory
+from drf_spectacular.generators import SchemaGenerator
 
 from jay_sessions import conf, sessions
 from jay_sessions.api import errors
@@ -61,6 +62,19 @@ def test_the_errors_are_those_that_the_app_answers():
     rows = re.findall(r"^\| (\d{3}) \| (\d+) \| (.*) \|$", API, re.MULTILINE)
     shown = {(int(status), int(code)) for status, code, _ in rows}
     assert shown == {(answer.status, answer.code) for answer in errors.TABLE.values() if answer.status != 500}
+
+
+@pytest.mark.parametrize(("title", "path"), [("List sessions", "sessions"), ("Count sessions", "statistics")])
+def test_the_parameters_are_those_of_the_openapi_document(title, path):
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    parameters = document["paths"][f"/playouts/{{playout_id}}/tracking/{path}"]["get"]["parameters"]
+    known = {one["name"]: one["schema"] for one in parameters if one["in"] == "query"}
+    table = [line for line in section(API, title).splitlines() if line.startswith("| `")]
+    shown = {name: row for row in table for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert shown.keys() == known.keys()
+    for name, schema in known.items():
+        for word in ("default", "minimum", "maximum"):
+            assert str(schema.get(word, "")) in shown[name]
 
 
 def test_the_environment_variables_are_those_that_the_example_site_reads():
