@@ -180,7 +180,7 @@ PUBLIC = {
 
 
 def python() -> str:
-    lines = ["# Python", "", *_begin("python.md")]
+    lines = []
     for name, members in PUBLIC.items():
         path = HERE.parent / "jay_sessions" / f"{name.replace('.', '/')}.py"
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -190,7 +190,9 @@ def python() -> str:
             lines += _member(there[member])
     meaning = "Each exception stands below its base class, with its code in brackets."
     lines += ["## `jay_sessions.exceptions`", "", meaning, ""]
-    return "\n".join([*lines, *_exceptions()]) + "\n"
+    # A class without attributes or methods leaves empty lines.
+    reference = re.sub(r"\n{3,}", "\n\n", "\n".join([*lines, *_exceptions()]))
+    return "\n".join(["# Python", "", *_begin("python.md"), reference]) + "\n"
 
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -206,6 +208,8 @@ def _member(node: Any) -> Iterator[str]:
     for part in node.body:
         if isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_"):
             yield f"- `{ast.unparse(part.target)}: {ast.unparse(part.annotation)}`"
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]).isupper():
+            yield f"- `{node.name}.{ast.unparse(part.targets[0])}`"
     yield ""
     for part in node.body:
         if isinstance(part, DEFINITIONS) and not part.name.startswith("_") and ast.get_docstring(part):

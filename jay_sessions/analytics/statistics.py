@@ -31,7 +31,11 @@ M = TypeVar("M", DailyCount, DailyUsers)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filters:
-    """The sessions to count: those with the value `name` in the dimension, or all of the site."""
+    """The sessions to count: those with the value `name` in the dimension, or all of the site.
+
+    `Dimension` is SITE, PLAYOUT, PROVIDER, SOURCE, DEVICE or COUNTRY. The last two are for sessions that are
+    linked to Zephr's, and count no users.
+    """
 
     dimension: Dimension = Dimension.SITE
     name: str = ""

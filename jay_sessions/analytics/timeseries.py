@@ -45,8 +45,9 @@ def timeseries(
 ) -> list[Bucket]:
     """Count a playout's sessions from `start` to before `end` (aware times), empty buckets included.
 
-    The buckets are whole ones of `zone`, but the first and the last count only sessions in the range.
-    Raises InvalidValue for a range that `buckets.starts` refuses, and StoreUnavailable.
+    `interval` is HOUR or DAY of `jay_sessions.analytics.buckets.Interval`. The buckets are whole ones of
+    `zone`, but the first and the last count only sessions in the range. Raises InvalidValue for a range that
+    is empty or has more than 10,000 buckets, and StoreUnavailable.
     """
     aligned = buckets.starts(start, end, interval, zone)
     if interval is Interval.DAY and aligned[0] == start:
