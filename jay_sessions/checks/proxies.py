@@ -28,7 +28,8 @@ def check_proxies(**kwargs: Any) -> list[CheckMessage]:
         checks.Warning(
             "The site is behind a proxy. All requests without a valid key seem to come from the proxy's "
             "address, so they are throttled together.",
-            hint=f'Write: {conf.NAME} = {{"NUM_PROXIES": 1}}, or as many as extend X-Forwarded-For',
+            hint=f"Count the proxies that extend X-Forwarded-For, and write: {conf.NAME} = "
+            '{"NUM_PROXIES": 1}',
             id="jay_sessions.W111",
         )
     ]

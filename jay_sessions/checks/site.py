@@ -171,8 +171,8 @@ def check_user_id_keys(**kwargs: Any) -> list[CheckMessage]:
             "User ids are hashed with a key that is made from SECRET_KEY. If SECRET_KEY changes and the "
             "old one is removed from SECRET_KEY_FALLBACKS, a user's older sessions can no longer be "
             "found or erased.",
-            hint=f'Write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", "USER_ID_KEYS": '
-            '[os.environ["USER_ID_KEY"]]}, a secret of its own',
+            hint=f'Make a secret for it, and write: {conf.NAME} = {{"USER_ID_STORAGE": "hashed", '
+            '"USER_ID_KEYS": [os.environ["USER_ID_KEY"]]}',
             id="jay_sessions.W108",
         )
     ]
@@ -203,8 +203,8 @@ def check_retention(**kwargs: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             "Sessions with user ids are stored forever.",
-            hint=f'Write: {conf.NAME} = {{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": '
-            "30 * 24 * 60 * 60}, and run jay_purge_sessions every day",
+            hint=f"Run jay_purge_sessions every day, and write: {conf.NAME} = "
+            '{"RETENTION": 90 * 24 * 60 * 60, "SESSION_LIFETIME": 30 * 24 * 60 * 60}',
             id="jay_sessions.W110",
         )
     ]

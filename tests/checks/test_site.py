@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from jay_sessions.checks import proxies
@@ -29,6 +31,26 @@ def test_a_deployment_that_takes_unsigned_tokens_is_warned_of(settings):
     assert "REQUIRE_SIGNED_TOKENS" in found(deploy=True)["W103"].hint
     settings.JAY_SESSIONS = {"REQUIRE_SIGNED_TOKENS": True}
     assert "W103" not in found(deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "values"),
+    [
+        ("W103", {"REQUIRE_SIGNED_TOKENS": False}),
+        ("W108", {"USER_ID_STORAGE": "hashed"}),
+        ("W109", {}),
+        ("W110", {}),
+        ("W111", {"THROTTLE_RATES": {"anonymous": "60/min"}}),
+    ],
+)
+def test_the_line_at_the_end_of_a_hint_can_be_pasted_and_helps(settings, monkeypatch, number, values):
+    settings.JAY_SESSIONS = values
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    monkeypatch.setenv("USER_ID_KEY", "x" * 32)
+    written = {"os": os}
+    exec(found(deploy=True)[number].hint.rpartition("rite: ")[2], written)
+    settings.JAY_SESSIONS = {**values, **written["JAY_SESSIONS"]}
+    assert number not in found(deploy=True)
 
 
 @pytest.mark.parametrize(("place", "warned"), [("http://zephr.local", True), ("https://zephr.local", False)])
