@@ -21,7 +21,7 @@ from project.zephr_demo_sessions import DEMO_SESSIONS
 
 OPERATOR = "demo"
 MADE_HERE = "(made by the demo)"
-WEEKS = 13
+DAYS = 90
 """Twice the 30 days of the dashboard, and a month before them in which its users can have been there."""
 
 PLAYOUTS = {
@@ -92,7 +92,7 @@ def fill(now: datetime.datetime) -> int:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = [
         _session(rng, today - datetime.timedelta(days=day), now)
-        for day in range(7 * WEEKS)
+        for day in range(DAYS)
         for _ in range(rng.randint(70, 110) + (50 if (now.weekday() - day) % 7 in (4, 5) else 0))
     ]
     rows = [row for row in rows if row.started_at < now]
