@@ -1,7 +1,8 @@
 """Finds out whether a session has ended: from the database, or from this process's memory.
 
 With `END_PROPAGATION` 0 each look-up is a query; with `RECORDER` `group`, simultaneous look-ups share one.
-Above 0, each process keeps the ended sessions that are within their lifetime (see `ended_ids.py`).
+Above 0, each process keeps the ended sessions that are within their lifetime (see `ended_ids.py`). Inside a
+transaction of the caller, each look-up is a query.
 """
 
 import contextlib
@@ -33,10 +34,13 @@ def is_ended(session_id: str) -> bool:
     """
     settings = conf.get()
     alias = router.db_for_write(TrackingSession)
-    if settings.end_propagation and settings.session_lifetime is not None:
-        return ended_ids.of_this_process(alias).has(session_id)
-    if is_grouped(alias) and not connections[alias].in_atomic_block:
-        return look_ups.do(alias, session_id)
+    # A transaction of the caller asks for itself. It may have ended sessions and be rolled back, so nothing
+    # that it reads may get into the memory of the process.
+    if not connections[alias].in_atomic_block:
+        if settings.end_propagation and settings.session_lifetime is not None:
+            return ended_ids.of_this_process(alias).has(session_id)
+        if is_grouped(alias):
+            return look_ups.do(alias, session_id)
     return ask(alias, lambda again: statements.is_ended(connections[alias], session_id))
 
 

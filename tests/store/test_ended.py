@@ -1,5 +1,6 @@
 """An ended session is not valid: at once, or within `END_PROPAGATION` in other processes."""
 
+import contextlib
 import datetime
 import threading
 import uuid
@@ -19,7 +20,8 @@ from jay_sessions.store.ended_ids import EndedIds
 
 from ..conftest import PLAYOUT, Clock, dead_database, sql_refused, store_down, until
 
-pytestmark = pytest.mark.django_db
+# A look-up inside a transaction asks the database, so these tests are in none.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = datetime.timedelta(hours=1)
 LIFETIME = 30 * 24 * HOUR
@@ -65,7 +67,6 @@ def test_a_session_that_is_ended_leaves_a_note():
 
 
 @pytest.mark.parametrize("recorder", ["direct", "group"])
-@pytest.mark.django_db(transaction=True)
 def test_without_propagation_the_database_is_asked_each_time(setting, recorder):
     setting(RECORDER=recorder)
     first, second = start(1), start(2)
@@ -77,7 +78,6 @@ def test_without_propagation_the_database_is_asked_each_time(setting, recorder):
     assert ended.is_ended(str(first))
 
 
-@pytest.mark.django_db(transaction=True)
 def test_threads_that_ask_at_the_same_time_share_a_query(setting, monkeypatch):
     setting(RECORDER="group")
     ids = [start(bits) for bits in range(40)]
@@ -110,11 +110,36 @@ def test_threads_that_ask_at_the_same_time_share_a_query(setting, monkeypatch):
     assert asked[1] >= 9
 
 
-def test_a_look_up_inside_a_transaction_sees_what_that_has_done(setting):
-    setting(RECORDER="group")
+@pytest.mark.parametrize("propagation", [0, 10])
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_a_look_up_inside_a_transaction_sees_what_that_has_done_and_no_other_does(
+    setting, recorder, propagation
+):
+    setting(RECORDER=recorder, END_PROPAGATION=propagation, SESSION_LIFETIME=LIFETIME)
     started = sessions.start(PLAYOUT)
-    sessions.end([started.encoded])
-    assert ended.is_ended(started.token.session_id)
+    with transaction.atomic():
+        sessions.end([started.encoded])
+        assert ended.is_ended(started.token.session_id)
+        transaction.set_rollback(True)
+    assert not ended.is_ended(started.token.session_id)
+
+
+def test_what_a_rolled_back_transaction_has_read_is_not_kept(propagating):
+    first, second = start(1), start(2)
+    assert not ended.is_ended(str(first))
+    for block in (transaction.atomic, _savepoint):
+        propagating.now += 11
+        with block():
+            end(first)
+            assert [ended.is_ended(str(one)) for one in (first, second)] == [True, False]
+            transaction.set_rollback(True)
+        assert not ended.is_ended(str(first))
+
+
+@contextlib.contextmanager
+def _savepoint():
+    with transaction.atomic(), transaction.atomic():
+        yield
 
 
 def test_with_propagation_a_process_knows_all_that_is_ended_before_its_first_answer(propagating):
@@ -142,7 +167,6 @@ def test_an_end_elsewhere_is_known_within_the_propagation(propagating):
     assert ended.is_ended(str(session_id))
 
 
-@pytest.mark.django_db(transaction=True)
 def test_an_end_here_is_known_here_at_once(propagating):
     started = sessions.start(PLAYOUT)
     session_id = uuid.UUID(started.token.session_id)
@@ -151,7 +175,6 @@ def test_an_end_here_is_known_here_at_once(propagating):
     assert ended.is_ended(str(session_id))
 
 
-@pytest.mark.django_db(transaction=True)
 def test_an_end_that_is_rolled_back_is_none(propagating):
     started = sessions.start(PLAYOUT)
     session_id = uuid.UUID(started.token.session_id)
@@ -165,7 +188,6 @@ def test_an_end_that_is_rolled_back_is_none(propagating):
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time.")
-@pytest.mark.django_db(transaction=True)
 def test_an_end_that_commits_late_is_not_missed(propagating):
     late, early = start(1), start(2)
     other = connection.copy()
@@ -221,7 +243,6 @@ def test_a_session_takes_eight_bytes():
     assert sum(map(len, known._by_minute.values())) in (1000, 1001)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_without_the_database_what_is_known_is_good_for_the_propagation_and_no_longer(propagating, caplog):
     session_id = start(ended_at=timezone.now())
     assert ended.is_ended(str(session_id))
@@ -308,7 +329,6 @@ def test_a_long_question_goes_over_a_connection_that_has_just_answered(propagati
     assert asked == [None, ended_ids.LONG]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_server_ends_an_end_that_nobody_goes_on_with_but_no_transaction_of_the_callers():
     if connection.vendor != "postgresql":
         pytest.skip("Other databases have no such time limit.")
@@ -329,7 +349,6 @@ def test_the_server_ends_an_end_that_nobody_goes_on_with_but_no_transaction_of_t
     assert [*limits, limit()] == ["0", "3s", "0"]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_old_notes_are_removed_by_those_who_end_sessions(monkeypatch):
     monkeypatch.setattr(ended, "_pruned_at", None)
     old, young = start(1), start(2)
@@ -342,7 +361,6 @@ def test_old_notes_are_removed_by_those_who_end_sessions(monkeypatch):
     assert left == {young, uuid.UUID(started.token.session_id)}
 
 
-@pytest.mark.django_db(transaction=True)
 def test_an_end_is_acknowledged_though_old_notes_cannot_be_removed(monkeypatch):
     monkeypatch.setattr(ended, "_pruned_at", None)
     started = sessions.start(PLAYOUT)
