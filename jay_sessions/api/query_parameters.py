@@ -16,6 +16,9 @@ from .request import last_value, raw_query
 
 Reader = Callable[[str], Any]
 
+_NO_PLACE = {"localtime", "Factory"}
+"""Files beside the zones: the zone of the machine, and one that says that no zone was chosen."""
+
 _NUMBER = re.compile("[0-9]{1,9}", re.ASCII)
 _LAST_YEAR = 9998  # a time in this year can be converted to every zone
 
@@ -102,4 +105,4 @@ def zone(text: str) -> datetime.tzinfo:
 @functools.cache
 def _zones() -> frozenset[str]:
     # A name must be in a known set, because ZoneInfo() opens a file with that name.
-    return frozenset(zoneinfo.available_timezones())
+    return frozenset(zoneinfo.available_timezones() - _NO_PLACE)
