@@ -20,11 +20,23 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from . import conf
 from .database import attempts, commits, errors, tables
 from .exceptions import ZephrError
-from .models import TrackingSession
+from .models import EndedSession, TrackingSession
+from .models.rollups import ChangedDay
 from .store import recorders
 from .zephr import advice, ping
 
 logger = logging.getLogger("jay_sessions")
+
+_RIGHTS = [
+    (privilege, model._meta.db_table)
+    for privilege, model in (
+        ("INSERT", TrackingSession),
+        ("UPDATE", TrackingSession),
+        ("INSERT", EndedSession),
+        ("INSERT", ChangedDay),
+    )
+]
+"""What the database user needs to start and end sessions. Commands may have another user."""
 
 
 @dataclasses.dataclass
@@ -58,7 +70,10 @@ class SessionStore(HealthCheck):
         def use(again: bool) -> tuple[bool, list[commits.Fault]]:
             tables.look_at(connection.alias)
             faults = [fault for fault in commits.faults(connection) if not _is_silenced(fault)]
-            return not errors.refuses_writes(connection), faults
+            missing = errors.missing_rights(connection, _RIGHTS)
+            for privilege, table in missing:
+                logger.error("The database user lacks the right %s on %s.", privilege, table)
+            return not missing and not errors.refuses_writes(connection), faults
 
         try:
             return attempts.attempt(connection, use)

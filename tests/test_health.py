@@ -40,8 +40,8 @@ def nobody():
 
 @pytest.mark.django_db
 def test_a_store_that_takes_sessions_is_healthy(django_assert_max_num_queries):
-    # One for each table, whether it takes writes, and whether these last.
-    with django_assert_max_num_queries(len(list(apps.get_app_config("jay_sessions").get_models())) + 2):
+    # One for each table, whether it takes writes, whether the user may write, and whether these last.
+    with django_assert_max_num_queries(len(list(apps.get_app_config("jay_sessions").get_models())) + 3):
         health.SessionStore().run()
     assert not TrackingSession.objects.exists()
 
@@ -88,6 +88,27 @@ def test_a_store_that_is_read_only_is_not():
         cursor.execute("SET TRANSACTION READ ONLY")
     with pytest.raises(ServiceUnavailable, match="STORE_READ_ONLY"):
         health.SessionStore().run()
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Only a PostgreSQL has users and rights.")
+@pytest.mark.parametrize(
+    "right",
+    ["INSERT ON jay_tracking_session", "UPDATE ON jay_tracking_session", "INSERT ON jay_ended_session"],
+)
+def test_a_store_that_the_sites_user_may_not_write_to_is_read_only(right, caplog):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE jay_reader")
+        cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO jay_reader")
+        cursor.execute("SET LOCAL ROLE jay_reader")
+        health.SessionStore().run()
+        cursor.execute("RESET ROLE")
+        cursor.execute(f"REVOKE {right} FROM jay_reader")
+        cursor.execute("SET LOCAL ROLE jay_reader")
+    with pytest.raises(ServiceUnavailable, match="STORE_READ_ONLY"):
+        health.SessionStore().run()
+    privilege, _, table = right.partition(" ON ")
+    assert f"The database user lacks the right {privilege} on {table}." in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Errors of the database: it is unavailable, it is not migrated, or a transaction has to be repeated."""
+"""Errors of the database: it is away, not migrated or refuses writes, or a transaction is in conflict."""
 
 import contextlib
 import functools
@@ -7,7 +7,7 @@ import random
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ParamSpec, TypeVar
 
 from django.apps import apps
@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 _UNDEFINED = {"42P01", "42703"}
 """PostgreSQL's codes for a missing table and a missing column."""
+
+_FORBIDDEN = "42501"
+"""PostgreSQL's code for a user that lacks a right."""
 
 _CONFLICTS = {"40001", "40P01"}
 """PostgreSQL's codes for a transaction that conflicts with others and should be tried again."""
@@ -77,6 +80,11 @@ def migrate(alias: str | None = None) -> str:
 def is_not_migrated(error: Exception) -> bool:
     """Say whether a database error of Django is about a missing table or column."""
     return code_of(error) in _UNDEFINED or bool(_UNDEFINED_IN_SQLITE.match(str(error)))
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Say whether PostgreSQL refuses a statement because the user lacks a right."""
+    return code_of(error) == _FORBIDDEN
 
 
 def reason(error: BaseException) -> str:
@@ -191,3 +199,23 @@ def refuses_writes(connection: BaseDatabaseWrapper) -> bool:
         cursor.execute("SHOW transaction_read_only")
         [(answer,)] = cursor.fetchall()
     return bool(answer == "on")
+
+
+def missing_rights(
+    connection: BaseDatabaseWrapper, rights: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return those of the rights that PostgreSQL has not granted to the site's user.
+
+    A right is a privilege and a table: `("INSERT", "jay_tracking_session")`. One on some
+    columns alone counts, too. Other databases have no rights.
+    """
+    if connection.vendor != "postgresql":
+        return []
+    asked = ", ".join("has_any_column_privilege(%s, %s)" for _ in rights)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {asked}",
+            [text for privilege, table in rights for text in (table, privilege)],
+        )
+        [granted] = cursor.fetchall()
+    return [right for right, is_granted in zip(rights, granted, strict=True) if not is_granted]

@@ -12,12 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, InterfaceError, InternalError, OperationalError, connections, router
 
-from ..database.errors import migrate, reason
+from ..database.errors import is_forbidden, migrate, reason
 from ..exceptions import StoreNotMigrated, StoreUnavailable
 from .progress import Progress
 
 INTERRUPTED = 130
 """The exit code of shells for a program that Ctrl-C has ended."""
+
+RIGHTS = "Give the site's database user the rights to the app's tables."
 
 
 class JayCommand(BaseCommand):
@@ -109,4 +111,6 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__ or error
     if isinstance(error, (StoreUnavailable, InterfaceError, InternalError, OperationalError)):
         return f"The database is unavailable: {reason(error).rstrip('.')}."
+    if is_forbidden(error):
+        return f"The database refuses it: {reason(error).rstrip('.')}. {RIGHTS}"
     return f"The database refuses it: {reason(error).rstrip('.')}. Is it migrated? Run: {migrate()}."

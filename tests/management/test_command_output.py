@@ -155,6 +155,18 @@ def test_a_database_that_takes_no_writes_is_told_in_a_line(name, good):
         assert re.search("read-?only", refusal(name))
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Only a PostgreSQL has users and rights.")
+@pytest.mark.parametrize("name", ["jay_create_api_key", "jay_export_sessions", "jay_rollup_sessions"])
+def test_a_database_user_without_rights_is_told_in_a_line(name, good):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE jay_nobody")
+        cursor.execute("SET LOCAL ROLE jay_nobody")
+    line = refusal(name)
+    assert line.startswith("The database refuses it: permission denied for table jay_")
+    assert "Give the site's database user the rights to the app's tables." in line
+    assert "migrate" not in line
+
+
 def test_a_key_is_not_made_where_the_database_takes_no_writes():
     out = io.StringIO()
     with read_only():
