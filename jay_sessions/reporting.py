@@ -1,9 +1,12 @@
-"""Django's error reports, as mailed to ADMINS and shown on the debug page, without secrets.
+"""Django's error reports, mailed to ADMINS or shown on the debug page, and its lines about failed requests.
+
+They are without secrets. The lines are so on every site; for the reports, a site writes:
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "jay_sessions.reporting.SecretsFilter"
 DEFAULT_EXCEPTION_REPORTER = "jay_sessions.reporting.SecretsReporter"
 """
 
+import logging
 import re
 from collections.abc import ItemsView
 from types import FrameType, TracebackType
@@ -16,6 +19,16 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from .core.secret_text import scrub
 
 _OURS = __name__.partition(".")[0]
+
+
+def scrub_line(record: logging.LogRecord) -> bool:
+    """Filter the logger `django.request`: mask ids in the paths of its lines, and let each line pass.
+
+    The endpoints name no such path themselves. But a path that is nearly right gets no further than Django.
+    """
+    if isinstance(record.args, tuple):
+        record.args = tuple(scrub(arg) if isinstance(arg, str) else arg for arg in record.args)
+    return True
 
 
 class SecretsFilter(SafeExceptionReporterFilter):

@@ -157,6 +157,15 @@ def test_each_module_is_in_the_picture_of_the_house():
     assert own <= picture
 
 
+def test_the_table_of_rooms_is_that_of_the_rules():
+    text = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == sorted({rule.room for rule in RULES.values() if rule.room})
+    for number, names in rows:
+        for name in re.findall(r"`([a-z_.]+)`", names):
+            assert name == "zephr" or RULES[name].room == int(number)
+
+
 def test_sql_stands_in_few_modules():
     # A command's `execute` has no SQL.
     words = re.compile(r"(?<!super\(\))\.execute\(|\bas_sql\b|\bRawSQL\b|\.raw\(")

@@ -147,6 +147,8 @@ NAMES = tuple(DJANGOS)
 OURS = {NAMES[0]: "jay_sessions.reporting.SecretsFilter", NAMES[1]: "jay_sessions.reporting.SecretsReporter"}
 
 
+# Django's own checks look into an SQLite, once in each process.
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("lines", "missing"),
     [
@@ -173,3 +175,32 @@ def test_a_site_without_them_is_told_which_line_to_write(settings, lines, missin
 def test_they_are_djangos_with_more():
     assert issubclass(SecretsFilter, SafeExceptionReporterFilter)
     assert issubclass(SecretsReporter, ExceptionReporter)
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete", "put"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v3/sessions/{ZEPHR_ID}/",
+        f"/v3/sessions/{ZEPHR_ID}/{USER}",
+        f"/v3/sessions/a/{{id}}/{ZEPHR_ID}",
+        f"/v3/users/{USER}",
+        f"/v3/users/{USER}/sessions",
+        f"/v4/sessions/site/{ZEPHR_ID}",
+    ],
+)
+def test_no_line_about_a_path_that_is_not_there_holds_an_id(client, caplog, method, path):
+    assert getattr(client, method)(path).status_code == 404
+    [line] = [record.getMessage() for record in caplog.records if record.name == "django.request"]
+    assert line.startswith(f"Not Found: {path[:10]}")
+    for secret in (ZEPHR_ID, USER):
+        assert secret not in caplog.text
+
+
+def test_lines_about_other_paths_stay(client, caplog):
+    assert client.get("/playouts/netflix-de:s01e01/tracking/nothing").status_code == 404
+    assert client.get("/elsewhere/100%25/").status_code == 404
+    assert [record.getMessage() for record in caplog.records if record.name == "django.request"] == [
+        "Not Found: /playouts/netflix-de:s01e01/tracking/nothing",
+        "Not Found: /elsewhere/100%/",
+    ]

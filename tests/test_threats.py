@@ -175,6 +175,8 @@ def test_the_log_of_the_site_holds_paths_but_no_key_token_or_user_id(tmp_path, l
         assert call("POST", PATH, body=f"{user}={user}", Content_Type="text/x")[0] == 415
         assert call("GET", f"/v3/sessions/{session_id}?user_id={user}")[0] == 200
         assert call("GET", f"/v3/sessions/nobody?user_id={user}")[0] == 404
+        for path in (f"sessions/{session_id}/", f"users/{user}/sessions"):
+            assert call("GET", f"/v3/{path}")[0] == 404
     log = (tmp_path / "server.log").read_text()
     assert PATH in log  # a refused request leaves its path
     for secret in (

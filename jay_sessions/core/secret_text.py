@@ -21,13 +21,15 @@ class Secret(str):
         return repr(MASK)
 
 
+_IN_PATH = r"""[^\s?#"'<>\\&;,]"""
+
 _IN_TEXT = (
     # An API key, also a part of one; its prefix may be shown.
     (re.compile(r"(jay_[0-9a-f]{8}_)[A-Za-z0-9_-]+", re.ASCII), rf"\1{MASK}"),
     # JSON in Base64, the form of a token. It may begin with `{"`, `{ "`, or `{` and a line break.
     (re.compile(r"\b(?:eyJ|eyA|ewo|ewk|ew0)[A-Za-z0-9+/_=-]{12,}", re.ASCII), MASK),
-    # The path of a session look-up, ours and Zephr's, after any host or prefix.
-    (re.compile(r"(/v[34]/(?:sessions|users)/)[^\s?#\"'<>\\&;,]+"), rf"\1{MASK}"),
+    # The path of a session look-up, ours and Zephr's, after any host or prefix; not its pattern.
+    (re.compile(rf"(/v[34]/(?:sessions|users)/)(?!\{{id\}}(?!{_IN_PATH})){_IN_PATH}+"), rf"\1{MASK}"),
     # A parameter of a query or form; its "=" may be encoded.
     (
         re.compile(r"((?:user_id|next_token|zephr_session_id)(?:=|%3D))[^\s&#\"'<>\\;]*", re.IGNORECASE),

@@ -80,6 +80,8 @@ def test_a_token_tells_what_is_no_secret():
         ("oh\nDETAIL:  Failing row contains (1, ada).\nmore", f"oh\nDETAIL: {MASK}\nmore"),
         ("Authorization: ZEPHR-HMAC-SHA256 a:1:n:abc", f"Authorization: ZEPHR-HMAC-SHA256 {MASK}"),
         ("The user_id of jay_sessions is in eyes, /v3/sessions/ too", None),
+        ("Bad Gateway: /v3/sessions/{id}", None),
+        ("GET /v3/sessions/{id} /v3/sessions/{id}x", f"GET /v3/sessions/{{id}} /v3/sessions/{MASK}"),
         ("Error in details: user_id", None),
     ],
 )
