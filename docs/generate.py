@@ -122,7 +122,8 @@ ALL_COMMANDS = [
     "Each command prints its result to standard output, and its progress to standard error. With",
     "`--verbosity 0` it prints nothing but a key or an export. If a command fails, it prints one line with",
     "the reason to standard error, and its exit code is 1. The exit code is 2 for wrong arguments, and 130",
-    "after Ctrl-C. `--traceback` shows where a failure comes from.",
+    "after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP: a command that is stopped leaves no part of a file.",
+    "`--traceback` shows where a failure comes from.",
 ]
 
 

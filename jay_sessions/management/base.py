@@ -4,7 +4,9 @@ import contextlib
 import errno
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from django.apps import apps
@@ -16,8 +18,11 @@ from ..database.errors import is_forbidden, migrate, reason
 from ..exceptions import StoreNotMigrated, StoreUnavailable
 from .progress import Progress
 
-INTERRUPTED = 130
-"""The exit code of shells for a program that Ctrl-C has ended."""
+STOPPERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that stop a command as Ctrl-C does: a container is stopped, a terminal is closed."""
+
+SIGNALLED = 128
+"""Shells add a signal's number to this, for the exit code of a program that the signal has ended."""
 
 RIGHTS = "Give the site's database user the rights to the app's tables."
 
@@ -45,13 +50,29 @@ class JayCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> Any:
         self.verbosity = options["verbosity"]
         try:
-            return super().execute(*args, **options)
+            with self._stoppable():
+                return super().execute(*args, **options)
         except (StoreUnavailable, Error) as error:
             raise CommandError(f"{_reason(error)} {self.so_far()}".strip()) from error
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            raise CommandError(f"Stopped. {self.so_far()}".strip(), returncode=INTERRUPTED) from None
+        except KeyboardInterrupt as stopped:
+            code = SIGNALLED + getattr(stopped, "number", signal.SIGINT)
+            raise CommandError(f"Stopped. {self.so_far()}".strip(), returncode=code) from None
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let `STOPPERS` raise KeyboardInterrupt, so that no part of a file is left; not what is ignored."""
+        # Only a program's main thread may do this, and a program may have its own handlers.
+        numbers = STOPPERS if self._called_from_command_line else []
+        changed = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+        for number in changed:
+            signal.signal(number, _stop)
+        try:
+            yield
+        finally:
+            for number in changed:
+                signal.signal(number, signal.SIG_DFL)
 
     def check_migrations(self) -> None:
         """Raise CommandError unless the database answers and has the app's tables."""
@@ -95,6 +116,16 @@ class JayCommand(BaseCommand):
         if self._called_from_command_line and sys.stdout is not None:
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Stopped(KeyboardInterrupt):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise _Stopped(number)
 
 
 class _Closed(io.TextIOBase):

@@ -1,6 +1,5 @@
 """Commands as an operator types them: each a process of its own, with its exit code."""
 
-import functools
 import os
 import re
 import signal
@@ -85,7 +84,14 @@ def test_before_migrate_all_that_is_printed_is_a_line(tmp_path, line):
     assert re.fullmatch(rb"CommandError: [^\n]+Run: python manage.py migrate\n", done.stderr)
 
 
-def test_ctrl_c_ends_a_command_as_shells_expect_it(database):
+def stopped(database, *numbers, ignoring=()):
+    """Send signals to a command that waits for Zephr; give its exit code, and what it wrote as errors."""
+
+    def heed():
+        # Shells let what they run in the background ignore Ctrl-C, and its children inherit that.
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN if number in ignoring else signal.SIG_DFL)
+
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {
             **os.environ,
@@ -95,20 +101,30 @@ def test_ctrl_c_ends_a_command_as_shells_expect_it(database):
             "ZEPHR_SECRET_KEY": "secret",
             "DJANGO_SETTINGS_MODULE": "project.settings",
         }
-        command = [sys.executable, "manage.py", "jay_ping_zephr"]
-        # Shells let what they run in the background ignore Ctrl-C, and its children inherit that.
-        heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         with subprocess.Popen(
-            command,
+            [sys.executable, "manage.py", "jay_ping_zephr"],
             env=environment,
             cwd=ROOT,
             stderr=subprocess.PIPE,
-            preexec_fn=heeds,  # noqa: PLW1509 (it takes no lock)
+            preexec_fn=heed,  # noqa: PLW1509 (it takes no lock)
         ) as process:
             waiting, _ = silent.accept()
             with waiting:
-                process.send_signal(signal.SIGINT)
+                for number in numbers:
+                    process.send_signal(number)
                 error = process.stderr.read()
-    assert process.returncode == 130
+    return process.returncode, error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_as_shells_expect_it(database, number):
+    code, error = stopped(database, number)
+    assert code == 128 + number
     assert error.endswith(b"CommandError: Stopped.\n")
     assert b"Traceback" not in error
+
+
+def test_a_command_goes_on_to_ignore_what_it_was_told_to_ignore(database):
+    # As nohup does.
+    code, _ = stopped(database, signal.SIGHUP, signal.SIGTERM, ignoring=[signal.SIGHUP])
+    assert code == 128 + signal.SIGTERM
