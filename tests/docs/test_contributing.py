@@ -55,3 +55,18 @@ def test_each_path_that_is_named_is_there():
     named = set(re.findall(r"`((?:jay_sessions|tests|docs|project|bench)/[\w./-]*)`", TEXT))
     assert len(named) > 15
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_each_module_that_a_docstring_names_is_there():
+    missing = []
+    for folder in ("bench", "docs", "jay_sessions", "project", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            beginning = re.match(r'"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
+            # Beside it, one folder up, or from one of the two roots.
+            places = [path.parent, path.parent.parent, ROOT, ROOT / "jay_sessions"]
+            missing += [
+                f"{path.relative_to(ROOT)}: {name}"
+                for name in re.findall(r"`([\w/]+\.py)`", beginning[1] if beginning else "")
+                if not any((place / name).exists() for place in places)
+            ]
+    assert missing == []
