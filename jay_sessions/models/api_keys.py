@@ -53,10 +53,11 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def issue(self, name: str, **fields: Any) -> tuple["ApiKey", Secret]:
         """Create a key; return it and its text. Nobody can get the text later.
 
-        Raises ValidationError for an invalid name, scope or pattern.
+        Spaces around the name are removed, as in the admin. Raises ValidationError for an invalid name, scope
+        or pattern.
         """
         text = key_text.generate()
-        key = self.model(name=name, **fields)
+        key = self.model(name=name.strip(), **fields)
         key.set_text(text)
         key.full_clean()
         key.save(force_insert=True)

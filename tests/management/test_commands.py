@@ -81,6 +81,7 @@ def test_two_keys_may_have_the_same_name():
     [
         pytest.param([], "NAME", id="no_name"),
         pytest.param([""], "name", id="empty_name"),
+        pytest.param(["  "], "name", id="blank_name"),
         pytest.param(["a" * 101], "name", id="long_name"),
         pytest.param(["partner", "--scope", "trackin"], "trackin", id="unknown_scope"),
         pytest.param(["partner", "--scope", ""], "scope", id="empty_scope"),
