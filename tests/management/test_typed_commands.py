@@ -110,6 +110,8 @@ def stopped(database, *numbers, ignoring=()):
         ) as process:
             waiting, _ = silent.accept()
             with waiting:
+                # Now it waits for the answer.
+                assert waiting.recv(65536)
                 for number in numbers:
                     process.send_signal(number)
                 error = process.stderr.read()
