@@ -93,6 +93,7 @@ def test_two_keys_may_have_the_same_name():
         pytest.param(["partner", "--expires-at", ""], "expires-at", id="empty_expiry"),
         pytest.param(["partner", "--expires-at", "2025-09-02T11:59:59Z"], "past", id="past"),
         pytest.param(["partner", "--expires-at", "2025-09-02T12:00:00Z"], "past", id="now"),
+        pytest.param(["partner", "--expires-at", "9999-12-31T23:59:59Z"], "year 9999", id="last_days"),
         pytest.param(
             ["partner", "--expires-at", "0001-01-01T00:00:00+14:00"], "out of range", id="before_time"
         ),
