@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coverage import Coverage
 
-FLOOR = 95
+FLOOR = 94
 """The least share of a module's lines and branches, in percent."""
 
 ROOT = Path(__file__).resolve().parent.parent

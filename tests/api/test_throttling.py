@@ -7,6 +7,7 @@ import datetime
 import pytest
 import redis
 import time_machine
+from asgiref.sync import async_to_sync
 from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ImproperlyConfigured
@@ -171,6 +172,15 @@ def test_without_rates_the_cache_is_not_asked(api, settings, caplog):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.DownCache"}}
     assert api.post(PATH).status_code == 200
     assert Client().post(PATH).status_code == 401
+    assert "throttled" not in caplog.text
+    settings.CACHES = LOCAL
+
+
+def test_without_a_rate_for_keys_the_cache_is_not_asked_about_a_key(settings, setting, caplog):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.DownCache"}}
+    setting(THROTTLE_RATES={"anonymous": "1/day"})
+    assert throttling.hit_by_key(1) is None
+    assert async_to_sync(throttling.ahit_by_key)(1) is None
     assert "throttled" not in caplog.text
     settings.CACHES = LOCAL
 
