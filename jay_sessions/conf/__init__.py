@@ -35,7 +35,7 @@ def parse(raw: object) -> tuple[dict[str, Any], list[Problem]]:
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
     if values.get("cookie_name", "").startswith("__Host-") and values.get("cookie_domain"):
-        yield Problem("COOKIE_DOMAIN", "must be None for a cookie whose name starts with __Host-")
+        yield Problem("COOKIE_DOMAIN", "must be None if the cookie's name starts with __Host-")
     if values.get("cookie_partitioned") and values.get("cookie_samesite") != "None":
         # A browser sends a cookie to another site only with SameSite=None, also a partitioned one.
         yield Problem("COOKIE_PARTITIONED", 'needs COOKIE_SAMESITE "None", too')

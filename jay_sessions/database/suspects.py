@@ -101,7 +101,7 @@ def close_if_doubted(connection: BaseDatabaseWrapper) -> None:
 
 
 def close_doubted(**kwargs: Any) -> None:
-    """Close this thread's connections that are doubted, or whose server has become read-only.
+    """Close this thread's connections that are doubted, or that have become read-only.
 
     Receives `request_started`. It is for queries outside this app: logins and the site's own views.
     """

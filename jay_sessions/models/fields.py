@@ -1,4 +1,4 @@
-"""Fields whose migrations leave out validators and default: these do not change the table."""
+"""Model fields. Migrations leave out their validators and defaults: these do not change the table."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -21,8 +21,9 @@ def run(question: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> NoReturn:
 
     signal.alarm(LIMIT)
     os.environ.update(question["variables"])
-    for number, file in ((0, os.devnull), (1, out.fileno()), (2, err.fileno())):
-        os.dup2(os.open(file, os.O_RDONLY) if isinstance(file, str) else file, number)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (a file for a descriptor)
+        for number, file in enumerate((nothing, out, err)):
+            os.dup2(file.fileno(), number)
     sys.stdin = os.fdopen(0)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     code: Any = 0
