@@ -1,6 +1,7 @@
 """Purges sessions older than `RETENTION`, and anonymizes a user's sessions."""
 
 import datetime
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 
@@ -12,9 +13,18 @@ from .analytics import site_days, statistics
 from .core.identifiers import clean_user_id
 from .core.uuid7 import moment_of
 from .database import clock, keyset
+from .database.clock import DatabaseNow
 from .database.errors import translating_errors
 from .exceptions import InvalidUserId
-from .models import LinkedZephrSession, TrackingSession, TrackingSessionQuerySet, erased_users
+from .models import (
+    EndedSession,
+    LinkedZephrSession,
+    Reason,
+    TrackingSession,
+    TrackingSessionQuerySet,
+    erased_users,
+)
+from .models.ended import valid_from
 
 BATCH = 1000
 """The most rows that one transaction deletes or changes."""
@@ -45,12 +55,12 @@ def sessions_to_purge(limit: datetime.datetime) -> TrackingSessionQuerySet:
 def purge(limit: datetime.datetime) -> Iterator[int]:
     """Delete the sessions that started before `limit`, oldest first. Yields the number deleted per batch.
 
-    A linked Zephr session is deleted with the last session that is linked to it. Each batch is one
-    transaction; after it comes a pause of the same length, so that other writers get their turn. Raises
-    StoreUnavailable.
+    Their ends are deleted after them, and so are those of deleted sessions that have expired. A linked
+    Zephr session is deleted with the last session that is linked to it. Each batch is one transaction; after
+    it comes a pause of the same length, so that other writers get their turn. Raises StoreUnavailable.
     """
-    yield from _unhurried(sessions_to_purge(limit).order_by("session_id").delete_in_batches(BATCH))
-    for _ in _unhurried(_purge_zephr_sessions(limit)):
+    yield from _unhurried(sessions_to_purge(limit).order_by("session_id").drop_in_batches(BATCH))
+    for _ in _unhurried(itertools.chain(_purge_ends(limit), _purge_zephr_sessions(limit))):
         pass
 
 
@@ -69,10 +79,10 @@ def _cleaned(user_id: str) -> str:
 def erase_user(user_id: str) -> Iterator[int]:
     """Remove the user id and the link to Zephr from the user's sessions. Yields the number changed per batch.
 
-    The sessions stay, without a user: so an ended session does not become valid again, and statistics do
-    not change. The stored data of the user's Zephr sessions is deleted; other sessions without a user id
-    lose their links to it, too. A keyed hash of the user id is stored, so that an import of old sessions
-    leaves the user out. Raises InvalidUserId, StoreUnavailable.
+    The sessions stay, without a user, so statistics do not change. Those whose tokens may still be valid
+    are ended, because the tokens contain the id. The stored data of the user's Zephr sessions is deleted;
+    other sessions without a user id lose their links to it, too. A keyed hash of the user id is stored, so
+    that an import of old sessions leaves the user out. Raises InvalidUserId, StoreUnavailable.
     """
     yield from _unhurried(_erase(_cleaned(user_id)))
 
@@ -108,6 +118,20 @@ def _unhurried(batches: Iterable[int]) -> Iterator[int]:
         begun = time.monotonic()
 
 
+def _purge_ends(limit: datetime.datetime) -> Iterator[int]:
+    ends = EndedSession.objects.primary()
+    with translating_errors():
+        oldest = valid_from(ends.db)
+        parts = [ends.started_before(limit)]
+        if oldest is not None:
+            parts.append(ends.filter(reason=Reason.DELETED).started_before(oldest))
+        for part in parts:
+            ids = part.order_by("session_id").values_list("session_id", flat=True)
+            for batch in keyset.batches(ids, "session_id", BATCH):
+                count, _ = ends.filter(pk__in=batch).delete()
+                yield count
+
+
 def _purge_zephr_sessions(limit: datetime.datetime) -> Iterator[int]:
     rows = _unlinked().filter(claimed_at__lt=limit).order_by("pk").values_list("pk", flat=True)
     with translating_errors():
@@ -131,6 +155,11 @@ def _erase(user_id: str) -> Iterator[int]:
 def _erase_batch(rows: TrackingSessionQuerySet) -> int:
     zephr_ids = dict(rows.order_by().values_list("session_id", "zephr_session_id")[:BATCH])
     count = _make_nobodys(rows.filter(session_id__in=list(zephr_ids)))
+    oldest = valid_from(rows.db)
+    valid = [pk for pk in zephr_ids if oldest is None or moment_of(pk) >= oldest]
+    EndedSession.objects.using(rows.db).store(
+        EndedSession(session_id=pk, ended_at=DatabaseNow(), reason=Reason.ERASED) for pk in valid
+    )
     linked = {zephr_id for zephr_id in zephr_ids.values() if zephr_id is not None}
     if linked:
         others = TrackingSession.objects.using(rows.db).filter(zephr_session_id__in=linked)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import logging
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +19,20 @@ from .core.identifiers import clean_playout_id, clean_user_id, clean_zephr_sessi
 from .core.secret_text import Secret
 from .core.steps import Step, Steps, run
 from .core.tokens import Token
-from .core.uuid7 import RANDOM_BITS, uuid7_text
-from .database.errors import let_go_when_idle, tried_again
+from .core.uuid7 import RANDOM_BITS, moment_of, uuid7_text
+from .database import keyset
+from .database.clock import MARGIN
+from .database.errors import let_go_when_idle, translating_errors, tried_again
 from .database.queries import ask
 from .exceptions import InvalidToken, InvalidUserId, NoSession
-from .models import ApiKey, TrackingSession
+from .models import ApiKey, EndedSession, Reason, TrackingSession, TrackingSessionQuerySet
 from .signals import session_ended, session_started
 from .store import ended, recorders
 from .store.statements import Row
+
+logger = logging.getLogger("jay_sessions")
+
+_BATCH = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,14 +157,15 @@ def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
             yield token
 
 
-def end(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:
-    """End the sessions of all candidates with a valid signature; return how many were open until now.
+def end(candidates: Iterable[str], may_end: Callable[[str], bool] | None = None) -> int:
+    """End the sessions of all candidates with a valid signature; return how many were valid until now.
 
-    `may_end` is called with each session's playout id; if it returns false, that session is left out. Ending
-    a session twice changes nothing. Raises StoreUnavailable. `session_ended` is sent after the commit, once
+    `may_end` is called with each session's playout id; if it returns false, that session is left out, and so
+    is one without a stored row, as its playout is unknown. Without `may_end`, no row is needed. Ending a
+    session twice changes nothing. Raises StoreUnavailable. `session_ended` is sent after the commit, once
     for each session.
     """
-    return end_all(candidates, may_end).now
+    return end_tokens(candidates, may_end).now
 
 
 class Ends(NamedTuple):
@@ -167,21 +175,28 @@ class Ends(NamedTuple):
     before: int
 
 
-def end_all(candidates: Iterable[str], may_end: Callable[[str], bool]) -> Ends:
+def end_tokens(candidates: Iterable[str], may_end: Callable[[str], bool] | None) -> Ends:
     """As `end`, but also count the sessions that `may_end` allows and that had ended already."""
     readable = (_readable(candidate) for candidate in candidates)
-    ids = {uuid.UUID(token.session_id) for token in readable if token is not None and token.signed}
-    now = datetime.datetime.now(datetime.UTC)
-    if not ids:
+    tokens_by_id = {uuid.UUID(token.session_id): token for token in readable if token and token.signed}
+    if not tokens_by_id:
         return Ends(0, 0)
-
     ended_now: list[TrackingSession] = []
 
     def use(again: bool) -> Ends:
-        sessions = TrackingSession.objects.primary().filter(session_id__in=ids)
-        allowed = [session for session in sessions if may_end(session.playout_id)]
-        ended_now.extend(session for session in allowed if session.ended_at is None and _end(session, now))
-        return Ends(len(ended_now), len(allowed) - len(ended_now))
+        rows: dict[uuid.UUID, TrackingSession] = {}
+        if may_end is not None or session_ended.receivers:
+            rows = TrackingSession.objects.primary().in_bulk(tokens_by_id)
+        before = 0
+        for pk, token in tokens_by_id.items():
+            session = rows.get(pk) or _as_in(token)
+            if may_end is not None and (pk not in rows or not may_end(session.playout_id)):
+                continue
+            if _end(session, Reason.CLIENT):
+                ended_now.append(session)
+            else:
+                before += ended.has_end(pk)
+        return Ends(len(ended_now), before)
 
     try:
         return ask(router.db_for_write(TrackingSession), use)
@@ -189,6 +204,54 @@ def end_all(candidates: Iterable[str], may_end: Callable[[str], bool]) -> Ends:
         # Sent here, outside the database's deadline: a receiver may be slow.
         for session in ended_now:
             _send(session_ended, session)
+
+
+def end_by_id(session_id: uuid.UUID) -> bool:
+    """End a session as an operator; return whether it was valid until now. Its row need not be stored.
+
+    Raises StoreUnavailable. `session_ended` is sent after the commit.
+    """
+    alias = router.db_for_write(TrackingSession)
+
+    def use(again: bool) -> TrackingSession | None:
+        session = TrackingSession.objects.primary().filter(pk=session_id).first()
+        session = session or TrackingSession(session_id=session_id, started_at=moment_of(session_id))
+        return session if _end(session, Reason.OPERATOR) else None
+
+    session = ask(alias, use)
+    if session is not None:
+        logger.info("Session %s was ended by an operator.", session)
+        _send(session_ended, session)
+    return session is not None
+
+
+def end_all(user_id: str) -> int:
+    """End all valid sessions of a user as an operator; return how many. They are found by their rows.
+
+    `user_id` is the plain id or a stored form of it. Raises StoreUnavailable. `session_ended` is sent for
+    each session after its commit.
+    """
+    return sum(end_each(TrackingSession.objects.of_user(user_id).order_by("session_id")))
+
+
+def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> Iterator[int]:
+    """End the valid ones of these sessions as an operator. Yields how many, batch by batch.
+
+    The rows must be ordered by their ids; set `newest_first` for the descending order. Raises
+    StoreUnavailable. `session_ended` is sent for each session after its commit.
+    """
+    alias = router.db_for_write(TrackingSession)
+    valid = rows.using(alias).active(conf.get().expired_until(datetime.datetime.now(datetime.UTC)))
+    ids = valid.values_list("session_id", flat=True)
+    with translating_errors():
+        for batch in keyset.batches(ids, "session_id", _BATCH, descending=newest_first):
+            sessions = TrackingSession.objects.using(alias).filter(pk__in=batch)
+            with transaction.atomic(alias):
+                ended_now = [session for session in sessions if _end(session, Reason.OPERATOR)]
+            for session in ended_now:
+                logger.info("Session %s was ended by an operator.", session)
+                _send(session_ended, session)
+            yield len(ended_now)
 
 
 async def astart(
@@ -211,25 +274,53 @@ async def aread(candidates: Iterable[str]) -> Token:
     return await sync_to_async(read)(candidates)
 
 
-async def aend(candidates: Iterable[str], may_end: Callable[[str], bool] = lambda playout_id: True) -> int:
+async def aend(candidates: Iterable[str], may_end: Callable[[str], bool] | None = None) -> int:
     """As `end`, for async code; `may_end` is called in another thread."""
     return await sync_to_async(end)(candidates, may_end)
 
 
+async def aend_by_id(session_id: uuid.UUID) -> bool:
+    """As `end_by_id`, for async code."""
+    return await sync_to_async(end_by_id)(session_id)
+
+
+async def aend_all(user_id: str) -> int:
+    """As `end_all`, for async code."""
+    return await sync_to_async(end_all)(user_id)
+
+
 @tried_again
-def _end(session: TrackingSession, now: datetime.datetime) -> bool:
-    session.ended_at = now
+def _end(session: TrackingSession, reason: Reason) -> bool:
+    """Store the session's end; return whether it was valid until now."""
+    now = datetime.datetime.now(datetime.UTC)
+    limit = conf.get().expired_until(now - MARGIN)
+    if limit is not None and moment_of(session.session_id) <= limit:
+        # No host takes its token for valid.
+        return False
     alias = router.db_for_write(TrackingSession)
     is_the_callers = connections[alias].in_atomic_block
+    EndedSession(session=session, ended_at=now, reason=reason)
+    if not changed_days.is_past(session):
+        return ended.end(session.session_id, reason, now)
     with transaction.atomic(alias):
         if not is_the_callers:
             let_go_when_idle(alias)
-        still_open = TrackingSession.objects.primary().open().filter(pk=session.pk)
-        has_ended = bool(still_open.update(ended_at=session.ended_at))
+        has_ended = ended.end(session.session_id, reason, now)
         if has_ended:
-            ended.note(session.pk)
             changed_days.note_ended(session)
     return has_ended
+
+
+def _as_in(token: Token) -> TrackingSession:
+    """Return the session as far as its token tells: without its playout."""
+    return TrackingSession(
+        session_id=uuid.UUID(token.session_id),
+        playout_id="",
+        provider_name=token.provider_name,
+        user_id=conf.get().user_ids.stored(token.user_id),
+        source=token.source,
+        started_at=token.start_time,
+    )
 
 
 def _readable(candidate: str) -> Token | None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
@@ -15,7 +16,7 @@ from django.utils import timezone
 from jay_sessions import conf
 from jay_sessions.api import key_cache
 from jay_sessions.core.uuid7 import RANDOM_BITS, uuid7
-from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.models import ApiKey, EndedSession, Reason, TrackingSession
 from jay_sessions.models.grants import Scope
 from project.zephr_demo_sessions import DEMO_SESSIONS
 
@@ -97,13 +98,22 @@ def fill(now: datetime.datetime) -> int:
     ]
     rows = [row for row in rows if row.started_at < now]
     TrackingSession.objects.bulk_create(rows, batch_size=500)
+    EndedSession.objects.store(_ends(rng, rows, now))
     return len(rows)
+
+
+def _ends(
+    rng: random.Random, rows: Iterable[TrackingSession], now: datetime.datetime
+) -> Iterator[EndedSession]:
+    for row in rows:
+        ended_at = row.started_at + datetime.timedelta(minutes=rng.expovariate(1 / 40))
+        if rng.random() < 0.4 and ended_at < now:
+            yield EndedSession(session_id=row.pk, ended_at=ended_at, reason=Reason.CLIENT)
 
 
 def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.datetime) -> TrackingSession:
     # Most people watch in the evening, so the starts gather around half past eight.
     started = midnight + datetime.timedelta(hours=rng.gauss(20.5, 3.5) % 24)
-    ended = started + datetime.timedelta(minutes=rng.expovariate(1 / 40))
     playout = rng.choices(list(PLAYOUTS), list(PLAYOUTS.values()))[0]
     # Each day some new users arrive, watch a lot, and stay away in the end.
     newest = 1200 - 7 * (now - midnight).days
@@ -114,6 +124,5 @@ def _session(rng: random.Random, midnight: datetime.datetime, now: datetime.date
         user_id=f"user-{newest - int(500 * rng.random() ** 2):04d}" if rng.random() < 0.7 else None,
         source="jay.api.playout.1.0.0",
         started_at=started,
-        ended_at=ended if rng.random() < 0.4 and ended < now else None,
         zephr_session_id=rng.choice(list(DEMO_SESSIONS)) if rng.random() < 0.5 else None,
     )

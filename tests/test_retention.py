@@ -18,10 +18,11 @@ from jay_sessions.analytics.statistics import Filters
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.database import clock
 from jay_sessions.exceptions import InvalidUserId, NoSession, StoreUnavailable
-from jay_sessions.models import LinkedZephrSession, TrackingSession
+from jay_sessions.models import EndedSession, LinkedZephrSession, Reason, TrackingSession
 from jay_sessions.models.rollups import DailyCount, Dimension
 
-from .conftest import PATH, PLAYOUT, error_of, sql_refused, store_down, token_of
+from .conftest import PATH, PLAYOUT, error_of, members_of, sql_refused, store_down, token_of
+from .support.ends import end
 from .support.servers import example_site, manage, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +41,7 @@ def small(monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 10)
 
 
-def store(ago=DAY * 0, count=1, **fields):
+def store(ago=DAY * 0, count=1, ended_at=None, **fields):
     """Store sessions that started so long ago, a second apart; gives their ids, oldest first."""
     fields = {"playout_id": PLAYOUT, "source": "here", **fields}
     moments = [NOON - ago + number * datetime.timedelta(seconds=1) for number in range(count)]
@@ -49,6 +50,7 @@ def store(ago=DAY * 0, count=1, **fields):
         for moment in moments
     ]
     TrackingSession.objects.bulk_create(rows)
+    end(ended_at, *rows)
     return [row.session_id for row in rows]
 
 
@@ -161,7 +163,7 @@ def test_a_session_that_was_ended_is_not_valid_again_once_it_is_purged(api, sett
         run("jay_purge_sessions")
         answer = api.get(PATH, headers={"X-JAY-TRACKING": token})
         assert error_of(answer) == (400, 1001, "TRACKING_NOT_VALID")
-    assert not TrackingSession.objects.filter(ended_at__isnull=False).exists()
+    assert not TrackingSession.objects.ended().exists()
 
 
 def test_what_was_fetched_of_a_zephr_session_goes_with_the_last_one_that_is_linked_to_it(ten_days, small):
@@ -217,7 +219,8 @@ def test_erasing_takes_the_user_off_and_leaves_the_rest(small):
     of_ada, of_bob = store(count=25, user_id="ada", ended_at=NOON), store(user_id="bob")
     assert run("jay_erase_user", " ada ") == "25 sessions erased.\n"
     assert stored() == {*of_ada, *of_bob}
-    assert set(TrackingSession.objects.values_list("user_id", "ended_at")) == {(None, NOON), ("bob", None)}
+    left = TrackingSession.objects.values_list("user_id", "end__ended_at")
+    assert set(left) == {(None, NOON), ("bob", None)}
     assert run("jay_erase_user", "ada") == "0 sessions erased.\n"
 
 
@@ -234,15 +237,35 @@ def test_erasing_forgets_what_was_fetched_of_the_users_zephr_sessions():
     assert list(linked.values_list("user_id", "zephr_session_id")) == [("bob", "shared")]
 
 
-def test_a_session_that_was_erased_is_what_it_was(api):
-    ended, open_ = (token_of(api.post(f"{PATH}?user_id=ada")) for _ in range(2))
+@pytest.mark.parametrize("lifetime", [None, DAY])
+def test_erasing_ends_the_sessions_whose_tokens_carry_the_user_id(api, setting, lifetime):
+    setting(SESSION_LIFETIME=lifetime)
+    [old] = store(2 * DAY, user_id="ada")
+    ended, open_, other = (
+        token_of(api.post(f"{PATH}?user_id={user_id}")) for user_id in ("ada", "ada", "bob")
+    )
     api.cookies.clear()
     assert api.delete(PATH, headers={"X-JAY-TRACKING": ended}).status_code == 200
     run("jay_erase_user", "ada")
-    with pytest.raises(NoSession):
-        sessions.read([ended])
-    assert sessions.read([open_])
-    assert sessions.end([open_]) == 1
+    for token in (ended, open_):
+        with pytest.raises(NoSession):
+            sessions.read([token])
+    assert sessions.read([other])
+    reasons = dict(EndedSession.objects.values_list("session_id", "reason"))
+    expected = {ended: Reason.CLIENT, open_: Reason.ERASED}
+    expected = {uuid.UUID(members_of(token)["session_id"]): reason for token, reason in expected.items()}
+    # A session without a lifetime may be valid for ever.
+    assert reasons == expected | ({} if lifetime else {old: Reason.ERASED})
+
+
+def test_the_end_by_an_erasure_is_no_duration():
+    store(DAY, user_id="ada")
+    store(DAY, user_id="bob", ended_at=NOON - DAY + datetime.timedelta(minutes=10))
+    run("jay_erase_user", "ada")
+    list(rollups.run())
+    metrics = statistics.total(Filters(), NOON.date() - DAY, NOON.date() + DAY)
+    assert (metrics.sessions, metrics.ended) == (2, 1)
+    assert metrics.mean_duration == datetime.timedelta(minutes=10)
 
 
 def test_a_batch_that_fails_leaves_its_sessions_as_they_were(small):
@@ -272,7 +295,8 @@ def test_a_users_export_has_all_that_is_stored(issue_key):
 def test_a_users_export_has_every_column():
     own = {field.name for field in TrackingSession._meta.fields} - {"zephr_session", "api_key"}
     of_zephr = {field.name for field in LinkedZephrSession._meta.fields} - {"zephr_session_id"}
-    expected = own | {f"zephr_session__{name}" for name in of_zephr} | {"zephr_session_id", "api_key__name"}
+    of_end = {"end__ended_at", "end__reason", "api_key__name"}
+    expected = own | of_end | {f"zephr_session__{name}" for name in of_zephr} | {"zephr_session_id"}
     assert set(export.ALL_COLUMNS.values()) == expected
 
 

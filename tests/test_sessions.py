@@ -11,7 +11,7 @@ from jay_sessions.conf.settings import IGNORED_USER_IDS
 from jay_sessions.core import tokens
 from jay_sessions.core.uuid7 import moment_of, uuid7
 from jay_sessions.exceptions import InvalidPlayoutId, InvalidUserId, NoSession, StoreUnavailable
-from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.models import ApiKey, EndedSession, TrackingSession
 from jay_sessions.signals import session_ended, session_started
 
 from .conftest import EXAMPLE_TOKEN, PLAYOUT, sql_refused, store_down, unsigned
@@ -138,7 +138,7 @@ def test_without_a_valid_candidate_there_is_no_session(candidates):
 
 def test_a_rightly_signed_token_is_valid_though_its_row_is_gone():
     started = sessions.start(PLAYOUT)
-    TrackingSession.objects.all().delete()
+    TrackingSession.objects.all().drop()
     assert sessions.read([started.encoded]) == started.token
 
 
@@ -252,11 +252,16 @@ def test_only_what_the_caller_may_end_is_ended():
     assert is_valid(theirs.encoded)
 
 
-def test_a_session_past_its_lifetime_can_still_be_ended(setting):
+def test_a_session_that_no_host_takes_for_valid_is_not_ended(setting):
     setting(SESSION_LIFETIME=1)
     with time_machine.travel(NOON, tick=False):
         started = sessions.start(PLAYOUT)
-    assert sessions.end([started.encoded]) == 1
+    just_over = NOON + datetime.timedelta(minutes=59)
+    for moment, ends in ((just_over, 1), (NOON + datetime.timedelta(hours=2), 0)):
+        EndedSession.objects.all().delete()
+        with time_machine.travel(moment, tick=False):
+            assert sessions.end([started.encoded]) == ends
+        assert EndedSession.objects.count() == ends
 
 
 def test_nothing_is_ended_without_a_candidate(django_assert_num_queries):
@@ -279,9 +284,12 @@ def test_reading_an_unsigned_token_creates_no_row(django_assert_num_queries):
     assert not TrackingSession.objects.exists()
 
 
-def test_a_token_whose_row_is_gone_ends_nothing():
-    assert sessions.end([sign()]) == 0
+def test_a_session_without_a_row_is_ended_unless_its_playout_matters():
+    assert sessions.end([sign()], lambda playout_id: True) == 0
+    assert [sessions.end([sign()]), sessions.end([sign()])] == [1, 0]
     assert not TrackingSession.objects.exists()
+    with pytest.raises(NoSession):
+        sessions.read([sign()])
 
 
 @pytest.mark.parametrize(
@@ -307,9 +315,9 @@ def test_an_unsigned_session_is_read_without_the_database():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_update_that_fails_ends_nothing():
+def test_an_insert_that_fails_ends_nothing():
     started = sessions.start(PLAYOUT)
-    with sql_refused("UPDATE"), pytest.raises(StoreUnavailable):
+    with sql_refused("jay_ended_session"), pytest.raises(StoreUnavailable):
         sessions.end([started.encoded])
     assert TrackingSession.objects.open().count() == 1
 

@@ -8,7 +8,7 @@ from project.urls import urlpatterns as urlpatterns_of_the_site
 
 
 class PlainAdmin(admin.ModelAdmin):
-    list_display = ("session_id", "started_at", "playout_id", "provider_name", "user_id", "ended_at")
+    list_display = ("session_id", "started_at", "playout_id", "provider_name", "user_id")
     list_filter = ("provider_name",)
     search_fields = ("user_id", "playout_id")
     date_hierarchy = "started_at"

@@ -16,7 +16,7 @@ from jay_sessions.core.uuid7 import uuid7_text
 from jay_sessions.database.connections import SharedConnection
 from jay_sessions.lane import ordinary as lane_ordinary
 from jay_sessions.lane import site as lane_site
-from jay_sessions.models import ApiKey, TrackingSession
+from jay_sessions.models import ApiKey, EndedSession, TrackingSession
 from jay_sessions.store import statements
 from jay_sessions.store.statements import Row
 
@@ -126,9 +126,7 @@ def _of_statements(shared: SharedConnection) -> Iterator[Pair]:
         name=f"statements.ended_of, {TOGETHER} ids",
         fast=lambda: statements.ended_of(connection, ids),
         plain=lambda: set(
-            TrackingSession.objects.filter(session_id__in=ids, ended_at__isnull=False).values_list(
-                "session_id", flat=True
-            )
+            EndedSession.objects.filter(session_id__in=ids).values_list("session_id", flat=True)
         ),
         says="`filter(…).values_list(…)`",
         get=share,

@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from .. import conf
 from ..analytics.export import Format
 from ..core.uuid7 import moment_of
-from ..models import LinkedZephrSession, TrackingSession
+from ..models import LinkedZephrSession, Reason, TrackingSession
 from .audit import note_deleted
 from .changelist.deletion import delete_selected
+from .changelist.ending import end_one, end_selected
 from .changelist.export import export, may_export
 from .changelist.filters import (
     ZEPHR_FILTERS,
@@ -33,12 +34,19 @@ from .changelist.strict import StrictAdmin
 from .dashboard.views import DashboardView, summary_of_today
 from .zephr.views import ZephrLookupView, may_look_up
 
+_ACTIVE = _("active")
+_ENDED = {
+    Reason.CLIENT: _("ended"),
+    Reason.OPERATOR: _("ended by an operator"),
+    Reason.DELETED: _("deleted before"),
+    Reason.ERASED: _("ended, user erased"),
+}
+
 
 @admin.register(TrackingSession)
 class TrackingSessionAdmin(StrictAdmin):
     list_display = ("started", "playout_id", "provider_name", "user_id", "state", "short_id", "api_key")
     list_filter = (PeriodFilter, DaysFilter, StateFilter, ProviderFilter, SourceFilter, UserFilter)
-    list_select_related: ClassVar = ["api_key", "zephr_session"]
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table
@@ -48,11 +56,11 @@ class TrackingSessionAdmin(StrictAdmin):
     search_help_text = _(
         "A full session id, user id or playout, or the start of a user id or playout: netflix-de*"
     )
-    actions = (delete_selected,)
+    actions = (end_selected, delete_selected)
     fields: ClassVar = [
         "session_id",
         "started_at",
-        "ended_at",
+        "ended",
         "state",
         "playout_id",
         "provider_name",
@@ -72,12 +80,16 @@ class TrackingSessionAdmin(StrictAdmin):
         text = str(session.session_id)
         return format_html('<span title="{}">{}\u2060…\u2060{}</span>', text, text[:8], text[-8:])
 
+    @admin.display(description=_("ended"))
+    def ended(self, session: TrackingSession) -> Any:
+        return session.ended_at
+
     @admin.display(description=_("state"))
     def state(self, session: TrackingSession) -> Any:
         if session.ended_at is not None:
-            return _("ended")
+            return _ENDED[Reason(session.end.reason)]
         limit = conf.get().expired_until(timezone.now())
-        return _("expired") if limit is not None and moment_of(session.session_id) <= limit else _("active")
+        return _("expired") if limit is not None and moment_of(session.session_id) <= limit else _ACTIVE
 
     @admin.display(description=_("at Zephr"))
     def at_zephr(self, session: TrackingSession) -> str:
@@ -114,6 +126,21 @@ class TrackingSessionAdmin(StrictAdmin):
     def has_change_permission(self, request: HttpRequest, obj: TrackingSession | None = None) -> bool:
         return False
 
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Say whether the operator may end sessions."""
+        return request.user.has_perm("jay_sessions.end_trackingsession")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TrackingSession]:
+        # Without this, each row would ask for each of them.
+        return super().get_queryset(request).select_related("api_key", "zephr_session", "end")
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        session = context["original"]
+        may_end = self.has_end_permission(request) and self.state(session) == _ACTIVE
+        return super().render_change_form(request, {**context, "may_end": may_end}, *args, **kwargs)
+
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Log the deleted sessions, with shortened ids."""
         return note_deleted(request, queryset)
@@ -130,7 +157,9 @@ class TrackingSessionAdmin(StrictAdmin):
     def get_urls(self) -> list[URLPattern]:
         lookup = ZephrLookupView.as_view(model_admin=self)
         dashboard = DashboardView.as_view(model_admin=self)
+        end = self.own(partial(end_one, model_admin=self))
         return [
+            path("<path:object_id>/end/", end, name="jay_sessions_end"),
             path("export/", self.own(partial(export, model_admin=self)), name="jay_sessions_export"),
             path("zephr/", self.own(lookup), name="jay_sessions_zephr_lookup"),
             path("dashboard/", self.own(dashboard), name="jay_sessions_dashboard"),

@@ -13,6 +13,7 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRe
 from django.db.models.functions import TruncDate
 
 from ..models import TrackingSession, TrackingSessionQuerySet
+from ..models.ended import COUNTED
 from ..models.expressions import CarriedStart, WithoutIndex
 from ..models.rollups import Dimension
 
@@ -28,7 +29,8 @@ FIELDS = {
 WITH_USERS = (Dimension.SITE, Dimension.PLAYOUT, Dimension.PROVIDER, Dimension.SOURCE)
 """The dimensions for which users are counted too."""
 
-_DURATION = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
+_ENDED = Q(end__reason__in=COUNTED)
+_DURATION = ExpressionWrapper(F("end__ended_at") - F("started_at"), output_field=DurationField())
 
 
 def day_in(zone: datetime.tzinfo) -> Any:
@@ -45,7 +47,11 @@ def counts(rows: TrackingSessionQuerySet, dimension: Dimension, day: Any) -> Ite
         _named(rows, dimension)
         .annotate(day=day)
         .values("name", "day")
-        .annotate(sessions=Count("*"), ended=Count("ended_at"), ended_duration=Sum(_DURATION))
+        .annotate(
+            sessions=Count("*"),
+            ended=Count("end", filter=_ENDED),
+            ended_duration=Sum(_DURATION, filter=_ENDED),
+        )
         .order_by()
     )
 

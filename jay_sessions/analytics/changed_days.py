@@ -26,9 +26,14 @@ def note_ended(session: TrackingSession) -> None:
 
     Every run counts the current day anyway. It is noted too if it may be over by a correct clock.
     """
-    day = day_of(moment_of(session.session_id))
-    if session.ended_at is not None and day != day_of(session.ended_at + MARGIN):
-        note_changed([day])
+    if is_past(session):
+        note_changed([day_of(moment_of(session.session_id))])
+
+
+def is_past(session: TrackingSession) -> bool:
+    """Say whether an ended session's day may be over."""
+    ended_at = session.ended_at
+    return ended_at is not None and day_of(moment_of(session.session_id)) != day_of(ended_at + MARGIN)
 
 
 def note_changed(days: Iterable[datetime.date]) -> None:

@@ -22,7 +22,8 @@ BATCH = 2000
 _COLUMNS = {
     "session_id": "session_id",
     "started_at": "started_at",
-    "ended_at": "ended_at",
+    "ended_at": "end__ended_at",
+    "end_reason": "end__reason",
     "playout_id": "playout_id",
     "provider_name": "provider_name",
     "user_id": "user_id",

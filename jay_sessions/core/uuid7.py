@@ -54,6 +54,12 @@ def moment_of(value: uuid.UUID) -> datetime.datetime:
     return _EPOCH + min(us, (LATEST - _EPOCH) // _MICROSECOND) * _MICROSECOND
 
 
+def shortened(value: uuid.UUID) -> str:
+    """Return the id for logs, such as `0198c6a2…9f3b1c7d`: its random half must not be shown completely."""
+    text = str(value)
+    return f"{text[:8]}…{text[-8:]}"
+
+
 def carries(value: uuid.UUID, moment: datetime.datetime) -> bool:
     """Say whether the time in a UUID of version 7 is `moment` (aware), to the millisecond."""
     return millisecond_of(value) == (moment - _EPOCH) // _MILLISECOND

@@ -90,14 +90,23 @@ _unsaid = threading.Lock()
 
 def run(connection: Any, sql: str, values: list[Any]) -> list[Any]:
     """Run the statement and return its rows. Database errors pass through."""
-    if plans(connection):
-        # The same as `connection.cursor()`, but with another class of cursor.
-        cursor = connection._prepare_cursor(_planning_cursors()[0](connection.connection))
-    else:
-        cursor = connection.cursor()
-    with cursor:
+    with _cursor(connection) as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
+
+
+def change(connection: Any, sql: str, values: list[Any]) -> int:
+    """Run the statement and return the number of rows that it has changed. Database errors pass through."""
+    with _cursor(connection) as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+
+def _cursor(connection: Any) -> Any:
+    if plans(connection):
+        # The same as `connection.cursor()`, but with another class of cursor.
+        return connection._prepare_cursor(_planning_cursors()[0](connection.connection))
+    return connection.cursor()
 
 
 def run_raw(connection: BaseDatabaseWrapper, sql: str, values: list[Any]) -> list[Any]:

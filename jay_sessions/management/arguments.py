@@ -1,6 +1,7 @@
 """Types of commands' arguments. Each reads a text, or raises the error that argparse shows."""
 
 import contextlib
+import uuid
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 
@@ -33,3 +34,11 @@ def at_least_one(text: str) -> int:
         if (value := int(text)) >= 1:
             return value
     raise ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")
+
+
+def session_id(text: str) -> uuid.UUID:
+    """Read a session's id, a UUID in any of its spellings."""
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"must be a UUID such as the one in `sessionId`, not {text!r}") from error

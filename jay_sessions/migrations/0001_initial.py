@@ -85,23 +85,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="EndedSession",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("session_id", models.UUIDField()),
-                ("transaction", models.BigIntegerField(db_index=True)),
-                ("noted_at", models.DateTimeField(db_index=True)),
-            ],
-            options={
-                "db_table": "jay_ended_session",
-            },
-        ),
-        migrations.CreateModel(
             name="ErasedUser",
             fields=[
                 ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -278,7 +261,6 @@ class Migration(migrations.Migration):
                 ("user_id", models.CharField(blank=True, max_length=255, null=True, verbose_name="user id")),
                 ("source", models.CharField(max_length=255, verbose_name="source")),
                 ("started_at", models.DateTimeField(verbose_name="started")),
-                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
                 (
                     "api_key",
                     models.ForeignKey(
@@ -314,6 +296,7 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("lookup_zephr_session", "Can look up Zephr sessions"),
                     ("export_trackingsession", "Can export tracking sessions"),
+                    ("end_trackingsession", "Can end tracking sessions"),
                 ],
                 "indexes": [
                     models.Index(
@@ -335,15 +318,51 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(fields=["source", "session_id"], name="jay_session_source"),
                     models.Index(
-                        condition=models.Q(("ended_at__isnull", False)),
-                        fields=["session_id"],
-                        name="jay_session_ended",
-                    ),
-                    models.Index(
                         condition=models.Q(("zephr_session__isnull", False)),
                         fields=["zephr_session", "session_id"],
                         name="jay_session_zephr",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="EndedSession",
+            fields=[
+                (
+                    "session",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="end",
+                        serialize=False,
+                        to="jay_sessions.trackingsession",
+                    ),
+                ),
+                ("ended_at", models.DateTimeField(verbose_name="ended")),
+                ("transaction", models.BigIntegerField(db_index=True)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("client", "by the client"),
+                            ("operator", "by an operator"),
+                            ("deleted", "deleted"),
+                            ("erased", "user erased"),
+                        ],
+                        max_length=8,
+                        verbose_name="reason",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "jay_ended_session",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("reason", "deleted")),
+                        fields=["session"],
+                        name="jay_ended_deleted",
+                    )
                 ],
             },
         ),

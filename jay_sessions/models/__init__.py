@@ -1,7 +1,7 @@
 """The tables, each beside its queryset. Imports `conf`, `database` and `core`."""
 
 from .api_keys import ApiKey
-from .ended import EndedSession
+from .ended import EndedSession, EndedSessionQuerySet, Reason
 from .erased_users import ErasedUser
 from .grants import Scope
 from .rollups import ChangedDay, DailyCount, DailyUsers, PlayoutWindows, RollupState
@@ -14,9 +14,11 @@ __all__ = [
     "DailyCount",
     "DailyUsers",
     "EndedSession",
+    "EndedSessionQuerySet",
     "ErasedUser",
     "LinkedZephrSession",
     "PlayoutWindows",
+    "Reason",
     "RollupState",
     "Scope",
     "TrackingSession",

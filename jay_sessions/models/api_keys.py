@@ -182,3 +182,7 @@ class ApiKey(models.Model):
     def may_use(self, playout_id: str) -> bool:
         """Say whether one of the key's patterns matches the playout."""
         return patterns.any_matches(self.playouts, playout_id)
+
+    def may_use_all(self) -> bool:
+        """Say whether one of the key's patterns matches every playout."""
+        return any(set(pattern) == {patterns.WILDCARD} for pattern in self.playouts)

@@ -90,10 +90,18 @@ class CarriedStart(models.Func):
         return self.as_sql(compiler, connection, template=template, **kwargs)
 
 
-class CurrentTransaction(models.Func):
-    """The id of the current transaction; 0 on SQLite."""
+class TransactionNumber(models.Func):
+    """A number that grows with time: on PostgreSQL the id of the current transaction.
+
+    On SQLite it is the current time in microseconds, but at least one more than the highest stored number.
+    """
 
     output_field = models.BigIntegerField()
+    POSTGRESQL = "pg_current_xact_id()::text::bigint"
+    SQLITE = (
+        'max((SELECT COALESCE(max("transaction"), 0) + 1 FROM jay_ended_session), '
+        "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))"
+    )
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
-        return ("pg_current_xact_id()::text::bigint" if connection.vendor == "postgresql" else "0"), []
+        return (self.POSTGRESQL if connection.vendor == "postgresql" else self.SQLITE), []

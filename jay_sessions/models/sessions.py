@@ -1,20 +1,25 @@
 """Tracking sessions: the table, and how rows are found and deleted."""
 
+import collections
 import datetime
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self, cast
 
-from django.core.exceptions import ValidationError
-from django.db import connections, models, router
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import connections, models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from ..core.identifiers import MAX_LENGTH
-from ..core.uuid7 import carries, first_id
+from ..core.uuid7 import carries, first_id, shortened
 from ..database import keyset
 from ..database.errors import translating_errors
+from .ended import EndedSession, Reason, valid_from
 from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
 from .values import ValuesQuerySet
+
+_BATCH = 1000
 
 
 class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
@@ -91,12 +96,12 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
         return self.filter(user_id__in=conf.get().user_ids.forms(user_id))
 
     def ended(self) -> Self:
-        """Keep the sessions that a client has ended."""
-        return self.filter(ended_at__isnull=False)
+        """Keep the sessions that were ended, for any reason."""
+        return self.filter(end__isnull=False)
 
     def open(self) -> Self:
         """Keep the sessions that were not ended, expired or not."""
-        return self.filter(ended_at__isnull=True)
+        return self.filter(end__isnull=True)
 
     def active(self, expired_until: datetime.datetime | None) -> Self:
         """Keep the open sessions that started after `expired_until` (see `Settings.expired_until`)."""
@@ -115,24 +120,76 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
         if expired_until is None:
             return self.ended()
         limit = first_id(expired_until + datetime.timedelta.resolution)
-        return self.filter(models.Q(ended_at__isnull=False) | models.Q(session_id__lt=limit))
+        return self.filter(models.Q(end__isnull=False) | models.Q(session_id__lt=limit))
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the sessions, and end those whose tokens may still be valid: their ends stay.
+
+        All of it is one transaction. Returns what Django's `delete` returns.
+        """
+        self._for_write = True
+        rows = self.using(self.db).order_by("session_id").values_list("session_id", flat=True)
+        total, by_model = 0, collections.Counter[str]()
+        with transaction.atomic(self.db):
+            # By their ids: a session that is stored meanwhile would be deleted without an end.
+            for ids in keyset.batches(rows, "session_id", _BATCH):
+                _end_deleted(ids, self.db)
+                count, deleted = self.model._default_manager.using(self.db).filter(pk__in=ids).drop()
+                total += count
+                by_model.update(deleted)
+        return total, dict(by_model)
+
+    # As Django's own: not callable on a manager, nor in a template.
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def drop(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows and nothing else: for sessions whose tokens are no longer valid."""
+        return super().delete()
+
+    drop.alters_data = True  # type: ignore[attr-defined]
+    drop.queryset_only = True  # type: ignore[attr-defined]
 
     def delete_in_batches(self, size: int, *, newest_first: bool = False) -> Iterator[int]:
-        """Delete the rows, `size` of them in each transaction. Yields the number deleted per batch.
+        """As `delete`, with a transaction for each `size` rows. Yields the number deleted per batch.
 
         The rows must be ordered by their ids; set `newest_first` for the descending order. Raises
         StoreUnavailable.
         """
-        rows = self.primary().values_list("session_id", flat=True)
         with translating_errors():
-            # Each query goes on after the last row: from the start, PostgreSQL would walk over deleted rows.
-            for ids in keyset.batches(rows, "session_id", size, descending=newest_first):
-                count, _ = self.model._default_manager.using(rows.db).filter(pk__in=ids).delete()
+            for rows in self._in_batches(size, newest_first=newest_first):
+                count, _ = rows.delete()
                 yield count
+
+    def drop_in_batches(self, size: int) -> Iterator[int]:
+        """As `drop`, with a transaction for each `size` rows. The rest is as in `delete_in_batches`."""
+        with translating_errors():
+            for rows in self._in_batches(size):
+                count, _ = rows.drop()
+                yield count
+
+    def _in_batches(self, size: int, *, newest_first: bool = False) -> Iterator["TrackingSessionQuerySet"]:
+        ids = self.primary().values_list("session_id", flat=True)
+        # Each query goes on after the last row: from the start, PostgreSQL would walk over deleted rows.
+        for batch in keyset.batches(ids, "session_id", size, descending=newest_first):
+            yield self.model._default_manager.using(ids.db).filter(pk__in=batch)
+
+
+def _end_deleted(ids: list[uuid.UUID], alias: str) -> None:
+    """End sessions that are deleted in the same transaction, and drop ends that nobody needs any more."""
+    ends, oldest = EndedSession.objects.using(alias), valid_from(alias)
+    valid = ids if oldest is None else [pk for pk in ids if pk >= first_id(oldest)]
+    ends.store_deleted(valid)
+    if oldest is not None:
+        ends.filter(pk__in=set(ids).difference(valid)).delete()
+        ends.filter(reason=Reason.DELETED).started_before(oldest).delete()
 
 
 class TrackingSession(models.Model):
-    """One confirmed POST. A row is inserted, ended once, and deleted; nothing else changes it."""
+    """One confirmed POST. A row is inserted and deleted; only the erasure of a user changes it.
+
+    Its end, if there is one, is a row of `EndedSession`.
+    """
 
     session_id = models.UUIDField(_("session id"), primary_key=True, editable=False)
     playout_id = models.CharField(_("playout"), max_length=MAX_LENGTH)
@@ -140,7 +197,6 @@ class TrackingSession(models.Model):
     user_id = models.CharField(_("user id"), max_length=MAX_LENGTH, null=True, blank=True)
     source = models.CharField(_("source"), max_length=MAX_LENGTH)
     started_at = models.DateTimeField(_("started"))
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # No constraint and no index: so an insert neither locks the key's row nor fails if the key was deleted
     # meanwhile, and the deletion of a key changes no session.
     api_key = models.ForeignKey(
@@ -192,9 +248,6 @@ class TrackingSession(models.Model):
                 fields=["session_id"], name="jay_session_anonymous", condition=models.Q(user_id__isnull=True)
             ),
             models.Index(fields=["source", "session_id"], name="jay_session_source"),
-            models.Index(
-                fields=["session_id"], name="jay_session_ended", condition=models.Q(ended_at__isnull=False)
-            ),
             # Costs nothing if no session is linked.
             models.Index(
                 fields=["zephr_session", "session_id"],
@@ -205,12 +258,19 @@ class TrackingSession(models.Model):
         permissions: ClassVar = [
             ("lookup_zephr_session", _("Can look up Zephr sessions")),
             ("export_trackingsession", _("Can export tracking sessions")),
+            ("end_trackingsession", _("Can end tracking sessions")),
         ]
 
     def __str__(self) -> str:
-        # Shortened for logs: the random half of the id must not be shown completely.
-        text = str(self.session_id)
-        return f"{text[:8]}…{text[-8:]}"
+        return shortened(self.session_id)
+
+    @property
+    def ended_at(self) -> datetime.datetime | None:
+        """The aware time at which the session ended; None if it has not. See `select_related("end")`."""
+        try:
+            return self.end.ended_at
+        except ObjectDoesNotExist:
+            return None
 
     def clean(self) -> None:
         check_id(self)
@@ -220,6 +280,15 @@ class TrackingSession(models.Model):
         if self._state.adding:
             check_id(self)
         super().save(*args, **kwargs)
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Delete the session, and end it if its token may still be valid: its end stays."""
+        alias = using or router.db_for_write(TrackingSession, instance=self)
+        with transaction.atomic(alias):
+            _end_deleted([self.session_id], alias)
+            return super().delete(using=alias, keep_parents=keep_parents)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
 
 
 def check_id(session: "TrackingSession") -> None:

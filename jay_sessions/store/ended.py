@@ -1,39 +1,36 @@
-"""Finds out whether a session has ended: from the database, or from this process's memory.
+"""Ends sessions, and finds out whether one has ended: from the database, or from this process's memory.
 
 With `END_PROPAGATION` 0 each look-up is a query; with `RECORDER` `group`, simultaneous look-ups share one.
 Above 0, each process keeps the ended sessions that are within their lifetime (see `ended_ids.py`). Inside a
 transaction of the caller, each look-up is a query.
 """
 
-import contextlib
+import datetime
 import uuid
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
 from ..database import leases
 from ..database.connections import is_grouped
 from ..database.queries import ask
-from ..models import EndedSession, TrackingSession
+from ..models import EndedSession, Reason
+from ..models.ended import ends_stored
 from . import ended_ids, statements
 from .grouped import Grouped
 
-PRUNED_EVERY = 60.0
-"""Seconds between two deletions of old notes by a process. It does so when it ends a session."""
-
 
 def is_ended(session_id: str) -> bool:
-    """Say whether the session was ended; false for a session without a row.
+    """Say whether the session was ended, or deleted while its token was valid.
 
     `session_id` has the form of `str(UUID)`. Raises StoreUnavailable.
     """
     settings = conf.get()
-    alias = router.db_for_write(TrackingSession)
+    alias = router.db_for_write(EndedSession)
     # A transaction of the caller asks for itself. It may have ended sessions and be rolled back, so nothing
     # that it reads may get into the memory of the process.
     if not connections[alias].in_atomic_block:
@@ -47,7 +44,7 @@ def is_ended(session_id: str) -> bool:
 async def ais_ended(session_id: str) -> bool:
     """As `is_ended`, for a task. Use it only if `connections.is_grouped` returns true."""
     settings = conf.get()
-    alias = router.db_for_write(TrackingSession)
+    alias = router.db_for_write(EndedSession)
     if not settings.end_propagation or settings.session_lifetime is None:
         return await look_ups.ado(alias, session_id)
     known = ended_ids.of_this_process(alias)
@@ -57,26 +54,28 @@ async def ais_ended(session_id: str) -> bool:
     return known.knows(session_id)
 
 
-def note(*session_ids: uuid.UUID) -> None:
-    """Note that the sessions have ended. Call it in the transaction that ends them."""
-    alias = router.db_for_write(TrackingSession)
-    EndedSession.objects.using(alias).note(*session_ids)
-    transaction.on_commit(lambda: _noted(alias, session_ids), using=alias)
+def end(session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
+    """Store the end of a session; return whether it had not ended before. Database errors pass through."""
+    alias = router.db_for_write(EndedSession)
+    is_new = statements.end(connections[alias], session_id, reason, now)
+    if is_new:
+        transaction.on_commit(lambda: _remember(None, [session_id], alias), using=alias)
+    return is_new
 
 
-def _noted(alias: str, session_ids: Sequence[uuid.UUID]) -> None:
-    global _pruned_at  # noqa: PLW0603 (one time for the process)
+def _remember(sender: Any, session_ids: Sequence[uuid.UUID], using: str, **kwargs: Any) -> None:
     if conf.get().end_propagation:
+        known = ended_ids.of_this_process(using)
         for session_id in session_ids:
-            ended_ids.of_this_process(alias).add(session_id)
-    if _pruned_at is None or monotonic() - _pruned_at > PRUNED_EVERY:
-        _pruned_at = monotonic()
-        # The end is committed: it must not fail because of old notes.
-        with contextlib.suppress(DatabaseError):
-            EndedSession.objects.using(alias).prune()
+            known.add(session_id)
 
 
-_pruned_at: float | None = None
+ends_stored.connect(_remember, dispatch_uid="jay_sessions.remember")
+
+
+def has_end(session_id: uuid.UUID) -> bool:
+    """Ask the database whether an end of the session is stored. Database errors pass through."""
+    return EndedSession.objects.primary().filter(pk=session_id).exists()
 
 
 def _ask(connection: BaseDatabaseWrapper, session_ids: Sequence[str], again: bool) -> list[bool]:

@@ -1,10 +1,10 @@
 """The ended sessions in a process's memory, so that look-ups need no query: for `END_PROPAGATION` above 0.
 
 Before its first answer, a process loads all ended sessions within `SESSION_LIFETIME`; older ones are not
-valid anyway. After that it reads only new notes (`EndedSession`): its knowledge is never older than
+valid anyway. After that it reads only new ends (`EndedSession`): its knowledge is never older than
 `END_PROPAGATION`. A session takes eight bytes.
 
-PostgreSQL's transaction ids show which notes are new. A clock or a sequence would miss the notes of a
+PostgreSQL's transaction ids show which ends are new. A clock or a sequence would miss the ends of a
 transaction that begins earlier but commits later. The process loads everything again if another server
 answers, or one that has crashed: its transaction ids may be lower than those that were read.
 
@@ -33,8 +33,8 @@ from ..database.connections import PerProcess
 from ..database.errors import close_if_old
 from ..database.queries import ask
 from ..exceptions import StoreUnavailable
-from ..models import EndedSession, TrackingSession
-from ..models.ended import KEPT, Mark
+from ..models import EndedSession
+from ..models.ended import Mark
 
 logger = logging.getLogger("jay_sessions")
 
@@ -86,7 +86,7 @@ class EndedIds:
         return age >= propagation or (age >= propagation / 2 and not self._refreshing.locked())
 
     def add(self, session_id: uuid.UUID) -> None:
-        """Add a session that this process has ended. Does not wait for a thread that reads notes."""
+        """Add a session that this process has ended. Does not wait for a thread that reads ends."""
         self._own.add(session_id)
         if self._refreshing.acquire(blocking=False):
             try:
@@ -137,22 +137,22 @@ class EndedIds:
         close_if_old(connections[self._alias])
 
     def _ask(self) -> None:
-        # Notes are quick to read, but loading everything is slow. The notes come first, so that the slow
-        # query uses a connection that has just answered.
+        # New ends are quick to read, but loading everything is slow. They come first, so that the slow query
+        # uses a connection that has just answered.
         if not ask(self._alias, lambda again: self._catch_up()):
             ask(self._alias, lambda again: self._begin(), seconds=LONG)
         self._take_in_own()
 
     def _catch_up(self) -> bool:
-        """Read the new notes; return False if they are not complete."""
+        """Read the new ends; return False if they are not all that is unknown."""
         began = monotonic()
-        notes = EndedSession.objects.using(self._alias)
-        with notes.of_one_server():
-            mark = notes.mark()
+        ends = EndedSession.objects.using(self._alias)
+        with ends.of_one_server():
+            mark = ends.mark()
             oldest = _oldest(mark)
-            if not self._is_of_use(mark, oldest, began):
+            if not self._is_of_use(mark, oldest):
                 return False
-            for session_id in notes.since(self._mark.number):
+            for session_id in ends.since(self._mark.number):
                 self._remember(session_id)
         self._drop(oldest)
         self._mark, self._known_at = mark, began
@@ -161,25 +161,23 @@ class EndedIds:
     def _begin(self) -> None:
         """Load all ended sessions."""
         began = monotonic()
-        notes = EndedSession.objects.using(self._alias)
-        with notes.of_one_server():
-            mark = notes.mark()
+        ends = EndedSession.objects.using(self._alias)
+        with ends.of_one_server():
+            mark = ends.mark()
             self._load(_oldest(mark))
         self._mark, self._known_at = mark, began
 
-    def _is_of_use(self, mark: Mark, oldest: datetime.datetime, began: float) -> bool:
-        """Say whether the new notes are complete. Old notes are deleted by the database's time."""
+    def _is_of_use(self, mark: Mark, oldest: datetime.datetime) -> bool:
+        """Say whether the new ends are all that is unknown."""
         return (
             self._known_at is not None
-            and began - self._known_at <= KEPT.total_seconds() / 2
-            and mark.now - self._mark.now <= KEPT / 2
             and mark.server == self._mark.server
             and mark.number >= self._mark.number
             and self._known_from <= (oldest + MARGIN / 2).timestamp()
         )
 
     def _load(self, oldest: datetime.datetime) -> None:
-        rows = TrackingSession.objects.using(self._alias).ended().started_from(oldest)
+        rows = EndedSession.objects.using(self._alias).started_from(oldest)
         ids = rows.order_by("session_id").values_list("session_id", flat=True)
         by_minute: dict[int, array[int]] = {}
         # Without a server-side cursor, because a pooler would lose it.

@@ -10,7 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..core.secret_text import masked
 from ..database import prepared
-from ..models import TrackingSession
+from ..models import EndedSession, TrackingSession
+from ..models.expressions import TransactionNumber
 
 
 class Row(NamedTuple):
@@ -55,6 +56,16 @@ def insert_query(rows: Sequence[Row]) -> prepared.Planned:
     return prepared.Planned(sql, [value for row in rows for value in row])
 
 
+def end(connection: BaseDatabaseWrapper, session_id: uuid.UUID, reason: str, now: datetime.datetime) -> bool:
+    """Store the end of a session, unless there is one; return whether there was none."""
+    values = [session_id, now, reason]
+    if connection.vendor == "postgresql":
+        return bool(prepared.change(connection, _end(TransactionNumber.POSTGRESQL), values))
+    fields: list[Any] = [EndedSession._meta.get_field(name) for name in ("session", "ended_at", "reason")]
+    prepped = [field.get_db_prep_save(value, connection) for field, value in zip(fields, values, strict=True)]
+    return bool(prepared.change(connection, _end(TransactionNumber.SQLITE), prepped))
+
+
 def ended_query(session_ids: Sequence[str]) -> prepared.Planned:
     """Return the statement and values of `ended_of`. The ids have the form of `str(UUID)`."""
     sql = prepared.numbered(_question(len(session_ids)))
@@ -62,7 +73,7 @@ def ended_query(session_ids: Sequence[str]) -> prepared.Planned:
 
 
 def is_ended(connection: BaseDatabaseWrapper, session_id: str) -> bool:
-    """Say whether the session was ended; false for a session without a row."""
+    """Say whether the session was ended."""
     return bool(prepared.run(connection, _question(1), _ids(connection, [session_id])))
 
 
@@ -77,7 +88,15 @@ def ended_of(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> set
 
 _TABLE = TrackingSession._meta.db_table
 _COLUMNS = ", ".join(Row._fields)
+_ENDS = EndedSession._meta.db_table
 _UNLESS_THERE = " ON CONFLICT (session_id) DO NOTHING"
+_END = f'INSERT INTO "{_ENDS}" (session_id, ended_at, reason, "transaction") VALUES (%s, %s, %s, {{}})'  # noqa: S608 (our own names)
+
+
+@functools.cache
+def _end(number: str) -> str:
+    columns = 'session_id, ended_at, reason, "transaction"'
+    return f'INSERT INTO "{_ENDS}" ({columns}) VALUES (%s, %s, %s, {number})' + _UNLESS_THERE  # noqa: S608 (our own names)
 
 
 @functools.cache
@@ -89,7 +108,7 @@ def _insertion(count: int) -> str:
 @functools.cache
 def _question(count: int) -> str:
     marks = ", ".join(["%s"] * count)
-    return f'SELECT session_id FROM "{_TABLE}" WHERE session_id IN ({marks}) AND ended_at IS NOT NULL'  # noqa: S608 (our own names)
+    return f'SELECT session_id FROM "{_ENDS}" WHERE session_id IN ({marks})'  # noqa: S608 (our own names)
 
 
 @functools.cache

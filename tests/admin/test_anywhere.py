@@ -22,6 +22,7 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import ApiKey, TrackingSession
 
 from ..conftest import operator
+from ..support.ends import end
 from .test_scale import fill
 from .test_sessions import LIST, listed, store
 
@@ -320,7 +321,8 @@ def test_times_at_the_ends_of_the_calendar_are_shown(admin_client, settings, iss
     issue_key("partner")
     ApiKey.objects.update(expires_at=moment, created_at=moment, revoked_at=moment, last_used_at=moment)
     row = store("netflix:1", api_key=ApiKey.objects.get())
-    TrackingSession.objects.update(started_at=moment, ended_at=moment)
+    TrackingSession.objects.update(started_at=moment)
+    end(moment, row)
     change = f"/admin/jay_sessions/apikey/{ApiKey.objects.get().pk}/change/"
     last = re.compile("31, 9999|9999-12-31|Jan. 1, 0?0?0?1|0001-01-01")
     for address in (LIST, f"{LIST}{row.pk}/change/", "/admin/jay_sessions/apikey/", change):

@@ -24,6 +24,7 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import LinkedZephrSession, TrackingSession
 
 from ..conftest import operator, sql_refused, store_down
+from ..support.ends import end
 
 pytestmark = pytest.mark.django_db
 
@@ -43,15 +44,16 @@ def _noon(time_machine):
 
 def store(playout="netflix:1", *, ago=MINUTE, user=None, minutes=None):
     started = timezone.now() - ago
-    return TrackingSession.objects.create(
+    row = TrackingSession.objects.create(
         session_id=uuid7(started, uuid.uuid4().int >> 66),
         playout_id=playout,
         provider_name=conf.get().provider_name(playout),
         user_id=user,
         source="here",
         started_at=started,
-        ended_at=None if minutes is None else started + minutes * MINUTE,
     )
+    end(None if minutes is None else started + minutes * MINUTE, row)
+    return row
 
 
 def show(client, query=""):

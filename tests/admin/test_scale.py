@@ -17,6 +17,7 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import TrackingSession
 
 from ..conftest import operator
+from ..support.ends import end
 from .test_sessions import LIST, listed
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +31,10 @@ def row(number, **fields):
     return TrackingSession(session_id=uuid7(started, number), started_at=started, **fields)
 
 
-def fill(count, first=0, **fields):
+def fill(count, first=0, ended_at=None, **fields):
     rows = [row(number, **fields) for number in range(first, first + count)]
     TrackingSession.objects.bulk_create(rows)
+    end(ended_at, *rows)
     return rows
 
 
@@ -222,7 +224,7 @@ def test_upwards_a_stretch_is_looked_through_likewise(admin_client, small):
 def test_few_sessions_are_looked_through_whatever_else_is_asked(admin_client, small):
     [wanted, *_] = fill(3, user_id="ada")
     fill(70, first=3, user_id="bob", ended_at=NOON)
-    TrackingSession.objects.filter(user_id="ada").exclude(pk=wanted.pk).update(ended_at=NOON)
+    end(NOON, *TrackingSession.objects.filter(user_id="ada").exclude(pk=wanted.pk))
     reader = Reader(admin_client, "?q=ada&state=active")
     assert (reader.ids, reader.list.count_in_words) == ([wanted.session_id], "1")
     assert "1 tracking session\n" in reader.text
@@ -232,7 +234,7 @@ def test_anonymous_and_ended_sessions_are_found_without_looking_through_others(a
     anonymous = fill(1)
     fill(70, first=1, user_id="ada")
     assert Reader(admin_client, "?user=without").ids == ids(anonymous)
-    TrackingSession.objects.filter(pk=anonymous[0].pk).update(ended_at=NOON)
+    end(NOON, *anonymous)
     assert Reader(admin_client, "?state=ended").ids == ids(anonymous)
 
 

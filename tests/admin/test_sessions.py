@@ -10,15 +10,18 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import ApiKey, TrackingSession
 
 from ..conftest import operator
+from ..support.ends import end
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/jay_sessions/trackingsession/"
 
 
-def store(playout: str = "netflix:1", *, ago: datetime.timedelta = datetime.timedelta(), **fields):
+def store(
+    playout: str = "netflix:1", *, ago: datetime.timedelta = datetime.timedelta(), ended_at=None, **fields
+):
     started = timezone.now() - ago
-    return TrackingSession.objects.create(
+    row = TrackingSession.objects.create(
         session_id=uuid7(started, uuid.uuid4().int >> 66),
         playout_id=playout,
         started_at=started,
@@ -26,6 +29,8 @@ def store(playout: str = "netflix:1", *, ago: datetime.timedelta = datetime.time
         provider_name=conf.get().provider_name(playout),
         **fields,
     )
+    end(ended_at, row)
+    return row
 
 
 def listed(client: Client, query: str = "") -> set[str]:

@@ -21,6 +21,7 @@ from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import ApiKey, LinkedZephrSession, TrackingSession
 
 from ..conftest import sql_refused
+from ..support.ends import end
 
 pytestmark = pytest.mark.django_db
 
@@ -57,15 +58,15 @@ def run(*arguments):
 def test_csv_has_a_header_a_line_a_session_and_times_in_utc(issue_key):
     issue_key("partner")
     key = ApiKey.objects.get()
-    row(
-        1, provider_name="netflix", user_id="ada", ended_at=NOON + datetime.timedelta(hours=1), api_key=key
-    ).save()
+    ended = row(1, provider_name="netflix", user_id="ada", api_key=key)
+    ended.save()
+    end(NOON + datetime.timedelta(hours=1), ended)
     row(0).save()
     newer, older = row(1).session_id, row(0).session_id
     assert exported() == (
-        "session_id,started_at,ended_at,playout_id,provider_name,user_id,source,api_key\r\n"
-        f"{newer},2026-03-01T12:00:01.000000Z,2026-03-01T13:00:00.000000Z,netflix-de:1,netflix,ada,here,partner\r\n"
-        f"{older},2026-03-01T12:00:00.000000Z,,netflix-de:1,,,here,\r\n"
+        "session_id,started_at,ended_at,end_reason,playout_id,provider_name,user_id,source,api_key\r\n"
+        f"{newer},2026-03-01T12:00:01.000000Z,2026-03-01T13:00:00.000000Z,client,netflix-de:1,netflix,ada,here,partner\r\n"
+        f"{older},2026-03-01T12:00:00.000000Z,,,netflix-de:1,,,here,\r\n"
     )
 
 
@@ -76,6 +77,7 @@ def test_ndjson_has_the_same_as_objects_with_null_for_nothing():
         "session_id": str(row().session_id),
         "started_at": "2026-03-01T12:00:00.000000Z",
         "ended_at": None,
+        "end_reason": None,
         "playout_id": "netflix-de:1",
         "provider_name": None,
         "user_id": "Jürgen 🎬",

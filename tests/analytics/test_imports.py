@@ -28,6 +28,7 @@ from jay_sessions.store import ended
 
 from ..conftest import sql_refused, until
 from ..models.test_other_ids import put
+from ..support.ends import end, forget_sessions
 from ..support.servers import ROOT, example_site, manage
 from .test_rollups import DAY, HOUR, NOON, TODAY, assert_right, run, store
 
@@ -87,7 +88,9 @@ WRITERS = {"csv": as_csv, "ndjson": as_ndjson}
 
 
 def everything():
-    return list(TrackingSession.objects.order_by("session_id").values())
+    names = [field.attname for field in TrackingSession._meta.fields]
+    rows = TrackingSession.objects.order_by("session_id")
+    return list(rows.values(*names, "end__ended_at", "end__reason"))
 
 
 def exported(path, form, *options):
@@ -104,21 +107,21 @@ def test_what_is_exported_comes_back_as_it_was(form, is_compressed, tmp_path, is
     key = ApiKey.objects.get()
     texts = ["=1+1", "'=1", "''@x", "'", "a,b", 'a"b', " padded", "Jürgen 🎬", "-", "＋1", None]  # noqa: RUF001
     for number, text in enumerate(texts):
-        TrackingSession.objects.create(
+        row = TrackingSession.objects.create(
             session_id=uuid7(NOON + number * SECOND, number),
             started_at=NOON + number * SECOND,
             playout_id=text or "netflix:1",
             provider_name=text,
             user_id=text and text.strip(),
             source=text or "here",
-            ended_at=NOON + HOUR if number % 2 else None,
             api_key=key if number % 3 else None,
         )
+        end(NOON + HOUR if number % 2 else None, row)
     before = everything()
     path = exported(tmp_path / f"sessions.{form}", form)
     if is_compressed:
         path.write_bytes(gzip.compress(path.read_bytes()))
-    TrackingSession.objects.all().delete()
+    forget_sessions()
     assert brought(path).startswith("Sessions: 11 imported, 0 already there.")
     assert everything() == before
     assert brought(path) == "Sessions: 0 imported, 11 already there.\n"
@@ -131,18 +134,18 @@ def test_what_the_admin_exports_comes_back_as_it_was(tmp_path, admin_client):
     url = "/admin/jay_sessions/trackingsession/export/"
     path = tmp_path / "downloaded"
     path.write_bytes(admin_client.post(url, {"format": "csv"}).getvalue())
-    TrackingSession.objects.all().delete()
+    forget_sessions()
     brought(path)
     assert everything() == before
 
 
 def test_what_was_exported_of_a_user_comes_back_with_its_links(tmp_path):
-    session = store(user="ada")
+    store(user="ada")
     TrackingSession.objects.update(zephr_session_id="phone")
     before = everything()
     path = tmp_path / "user.ndjson"
     call_command("jay_export_user", "ada", "--output", str(path), stderr=io.StringIO())
-    session.delete()
+    forget_sessions()
     brought(path)
     assert everything() == before
 
@@ -194,7 +197,7 @@ def test_lines_without_ids_are_sessions_of_their_own_each_once(form, tmp_path):
     assert brought(path).startswith("Sessions: 10 imported, 0 already there.")
     first = everything()
     assert brought(path) == "Sessions: 0 imported, 10 already there.\n"
-    TrackingSession.objects.all().delete()
+    forget_sessions()
     brought(path)
     assert everything() == first
     assert sorted(str(row["user_id"]) for row in first) == ["None"] * 6 + ["ada"] * 2 + ["bob"] * 2
@@ -203,7 +206,7 @@ def test_lines_without_ids_are_sessions_of_their_own_each_once(form, tmp_path):
 def test_an_id_that_is_made_does_not_give_the_user_away(tmp_path):
     brought(as_ndjson(tmp_path / "a", [line(user_id="ada")]))
     with_user = TrackingSession.objects.get().session_id
-    TrackingSession.objects.all().delete()
+    forget_sessions()
     brought(as_ndjson(tmp_path / "a", [line(user_id="somebody else")]))
     assert TrackingSession.objects.get().session_id == with_user
 
@@ -500,7 +503,7 @@ def test_an_imported_session_that_was_ended_is_valid_in_no_process(tmp_path, set
     as_ndjson(path, [session | {"ended_at": (NOON + 10 * HOUR).isoformat()}])
     for is_gone in (False, True):
         if is_gone:
-            TrackingSession.objects.all().delete()
+            forget_sessions()
         else:
             assert sessions.read([token])
         brought(path)
@@ -660,7 +663,7 @@ def test_another_session_with_a_wrong_id_beside_it_is_no_hindrance(tmp_path):
     path = exported(tmp_path / "a.csv", "csv")
     with pytest.raises(CommandError, match="1 error"):
         brought(path)
-    TrackingSession.objects.all().delete()
+    forget_sessions()
     assert brought(path, new_ids=True).startswith("Sessions: 1 imported")
 
 

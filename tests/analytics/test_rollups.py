@@ -41,6 +41,7 @@ from jay_sessions.models.rollups import (
 
 from ..conftest import store_down
 from ..support import servers
+from ..support.ends import end, forget_sessions
 
 pytestmark = pytest.mark.django_db
 
@@ -52,15 +53,16 @@ PLAYOUTS = {"netflix:1": "netflix", "netflix:2": "netflix", "zdf:1": "zdf", "550
 
 def store(moment=NOON, playout="netflix:1", user="ada", ended=None, source="here"):
     """Store a session; `ended` is how long it took."""
-    return TrackingSession.objects.create(
+    row = TrackingSession.objects.create(
         session_id=uuid7(moment, uuid.uuid4().int >> 66),
         playout_id=playout,
         provider_name=PLAYOUTS[playout],
         user_id=user,
         source=source,
         started_at=moment,
-        ended_at=None if ended is None else moment + ended,
     )
+    end(None if ended is None else moment + ended, row)
+    return row
 
 
 def run(**options):
@@ -68,7 +70,8 @@ def run(**options):
 
 
 def clear():
-    for model in (TrackingSession, DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
+    forget_sessions()
+    for model in (DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
         model.objects.all().delete()
 
 
@@ -244,11 +247,11 @@ def test_what_is_noted_while_a_run_counts_is_left_for_the_next_one(now, monkeypa
     session = store(NOON, ended=None)
     now(NOON + DAY)
 
-    def end():
-        TrackingSession.objects.filter(pk=session.pk).update(ended_at=timezone.now())
+    def end_it():
+        end(timezone.now(), session)
         ChangedDay.objects.create(day=TODAY)
 
-    during_the_first_count(monkeypatch, end)
+    during_the_first_count(monkeypatch, end_it)
     run()
     assert ChangedDay.objects.count() == 1
     run()

@@ -6,7 +6,7 @@ import time_machine
 from django.test import Client
 
 from jay_sessions.core.uuid7 import uuid7
-from jay_sessions.models import TrackingSession
+from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.signals import session_ended
 
 from ..conftest import COOKIE, EXAMPLE_TOKEN, PATH, error_of, members_of, sql_refused, token_of, unsigned
@@ -174,11 +174,11 @@ def test_one_session_that_has_ended_is_enough(api, first):
     assert_deleted(delete(api, cookie=cookie, header=header))
 
 
-def test_a_token_of_another_site_with_the_same_secret_ends_nothing(api):
+def test_a_token_of_another_site_with_the_same_secret_ends_no_other_session(api):
     token = start(api)
-    TrackingSession.objects.all().delete()
+    TrackingSession.objects.all().drop()
     open_here = start(api)
-    assert_deleted(delete(api, header=token), NONE_ENDED)
+    assert_deleted(delete(api, header=token))
     assert row_of(open_here).ended_at is None
 
 
@@ -188,12 +188,15 @@ def test_a_session_may_be_ended_under_another_playout(api):
     assert row_of(token).ended_at is not None
 
 
-def test_a_session_past_its_lifetime_is_ended_all_the_same(api, setting):
+@pytest.mark.parametrize("had_ended", [True, False])
+def test_a_session_past_its_lifetime_is_not_ended_any_more(api, setting, had_ended):
     setting(SESSION_LIFETIME=60)
     with time_machine.travel(NOON, tick=False):
         token = start(api)
-    assert_deleted(delete(api, header=token))
-    assert row_of(token).ended_at is not None
+        if had_ended:
+            delete(api, header=token)
+    assert_deleted(delete(api, header=token), ENDED if had_ended else NONE_ENDED)
+    assert EndedSession.objects.exists() is had_ended
 
 
 def test_a_token_of_a_retired_secret_ends_its_session(api, settings):
@@ -232,17 +235,53 @@ def test_a_tampered_token_ends_nothing(api):
     assert TrackingSession.objects.open().count() == 2
 
 
-def test_a_session_whose_row_was_purged_is_not_said_to_have_ended(api):
+def valid(api, token):
+    return api.get(PATH, headers={"X-JAY-TRACKING": token}).status_code == 200
+
+
+def test_a_session_whose_row_was_purged_is_ended_by_a_key_for_all_playouts_alone(api, issue_key):
     token = start(api)
-    TrackingSession.objects.all().delete()
-    assert_deleted(delete(api, header=token), NONE_ENDED)
+    TrackingSession.objects.all().drop()
+    for playouts in (["netflix-*"], ["netflix-*", "disney-*"]):
+        limited = Client(headers={"X-API-Key": issue_key(playouts=playouts)})
+        assert_deleted(delete(limited, header=token), NONE_ENDED)
+        assert valid(api, token)
+    everywhere = Client(headers={"X-API-Key": issue_key(playouts=["disney-*", "*"])})
+    for _ in range(2):
+        assert_deleted(delete(everywhere, header=token))
+        assert not valid(api, token)
     assert not TrackingSession.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "delete_it",
+    [lambda row: row.delete(), lambda row: TrackingSession.objects.filter(pk=row.pk).delete()],
+    ids=["row", "queryset"],
+)
+@pytest.mark.parametrize("lifetime", [None, 3600])
+@pytest.mark.parametrize("had_ended", [True, False])
+def test_a_deleted_session_has_ended(api, setting, delete_it, lifetime, had_ended):
+    setting(SESSION_LIFETIME=lifetime)
+    token = start(api)
+    if had_ended:
+        delete(api, header=token)
+    delete_it(row_of(token))
+    assert not valid(api, token)
+    assert_deleted(delete(api, header=token))
+    assert EndedSession.objects.get().reason == Reason.DELETED
+
+
+def test_an_end_by_a_key_for_all_playouts_reads_no_session(api, django_assert_num_queries):
+    token = start(api)
+    delete(api)  # The key is known from now on.
+    with django_assert_num_queries(1):
+        assert_deleted(delete(api, header=token))
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_end_that_cannot_be_stored_is_not_acknowledged(api):
     token = start(api)
-    with sql_refused('UPDATE "jay_tracking_session"'):
+    with sql_refused("jay_ended_session"):
         response = delete(api, header=token)
     assert error_of(response) == (503, 503, "STORE_UNAVAILABLE")
     assert not response.cookies

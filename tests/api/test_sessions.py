@@ -14,6 +14,7 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import ApiKey, Scope, TrackingSession
 
 from ..conftest import PLAYOUT, error_of, store_down, token_of
+from ..support.ends import end
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ NOON = datetime.datetime(2025, 9, 2, 12, 0, 0, 123_456, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 
 
-def store(count=1, moment=NOON, first=0, **fields):
+def store(count=1, moment=NOON, first=0, ended_at=None, **fields):
     """Store sessions of one moment; gives their ids, newest first."""
     fields = {"playout_id": PLAYOUT, "source": "here", **fields}
     rows = [
@@ -30,6 +31,7 @@ def store(count=1, moment=NOON, first=0, **fields):
         for number in range(first, first + count)
     ]
     TrackingSession.objects.bulk_create(rows)
+    end(ended_at, *rows)
     return [str(row.session_id) for row in reversed(rows)]
 
 

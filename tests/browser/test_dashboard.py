@@ -167,6 +167,6 @@ def test_an_analyst_reads_changes_the_period_drills_down_and_exports(operator, d
     WebDriverWait(operator.chrome, 20).until(lambda _: list(tmp_path.glob("*.csv")))
     [file] = tmp_path.glob("*.csv")
     head, *rows = file.read_text().splitlines()
-    assert head.startswith("session_id,started_at,ended_at,playout_id")
+    assert head.startswith("session_id,started_at,ended_at,end_reason,playout_id")
     assert 0 < len(rows) < week
     assert all(",netflix-de:the-crown-s01e01," in row for row in rows)

@@ -350,7 +350,7 @@ def test_a_start_waits_for_the_end_before_it(before, page, site, key):  # noqa: 
     code = f"{before} const started = await session.start(); return [started, await session.read()];"
     started, read = page(code, site.url, key, cookie=False)
     assert started == read
-    assert TrackingSession.objects.filter(ended_at=None).count() == 1
+    assert TrackingSession.objects.filter(end=None).count() == 1
 
 
 LEFT = """

@@ -50,10 +50,10 @@ def test_the_page_that_is_left_and_come_back_to(chromium, site, key):  # noqa: F
     module, leaving = blocks(TEXT, "js")
     assert run_in(chromium, site, key, module + leaving + "await session.start('x');") is None
     chromium.get(f"{site.url}/")
-    until(lambda: TrackingSession.objects.filter(ended_at=None).count() == 0)
+    until(lambda: TrackingSession.objects.filter(end=None).count() == 0)
     chromium.back()
-    until(lambda: TrackingSession.objects.filter(ended_at=None).count() == 1)
-    assert TrackingSession.objects.get(ended_at=None).user_id == "5f1d39c9a0e9"
+    until(lambda: TrackingSession.objects.filter(end=None).count() == 1)
+    assert TrackingSession.objects.get(end=None).user_id == "5f1d39c9a0e9"
 
 
 @pytest.mark.browser

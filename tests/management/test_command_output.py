@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 
 ARGUMENTS = {
     "jay_create_api_key": ["partner"],
+    "jay_end_sessions": ["--user", "ada"],
     "jay_erase_user": ["ada"],
     "jay_export_user": ["ada"],
     # As a file without a session.

@@ -13,6 +13,8 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import ApiKey, Scope, TrackingSession
 from jay_sessions.models.api_keys import LAST_USE_RETRY
 
+from ..support.ends import end
+
 pytestmark = pytest.mark.django_db
 
 NOON = datetime.datetime(2025, 9, 2, 12, 0, 0, 500_000, tzinfo=datetime.UTC)
@@ -25,9 +27,10 @@ def row(started_at=NOON, bits=1, **fields):
     return TrackingSession(session_id=uuid7(started_at, bits), started_at=started_at, **fields)
 
 
-def stored(*args, **fields):
+def stored(*args, ended_at=None, **fields):
     session = row(*args, **fields)
     session.save(force_insert=True)
+    end(ended_at, session)
     return session
 
 

@@ -19,6 +19,7 @@ from jay_sessions.models.rollups import ChangedDay, Dimension
 from ..admin.test_dashboard import PAGE as DASHBOARD
 from ..admin.test_sessions import LIST
 from ..conftest import PLAYOUT
+from ..support.ends import end
 
 pytestmark = pytest.mark.django_db
 
@@ -67,16 +68,17 @@ def store(name):
     """Store a session of each of some days and the other one; gives how many days ago its id says."""
     session_id, started, says = OTHER[name]
     put([right(ago, 10 + ago) for ago in (0, 1, 6)])
-    put([row(session_id, NOON - started * DAY, ended_at=NOON + HOUR)])
+    put([row(session_id, NOON - started * DAY)])
+    end(NOON + HOUR, session_id)
     return says
 
 
 def test_a_session_of_other_code_that_is_stored_can_be_changed():
     put([row(uuid7(NOON, 1), NOON - 3 * DAY)])
     session = TrackingSession.objects.get()
-    session.ended_at = NOON
+    session.source = "there"
     session.save()
-    assert TrackingSession.objects.get().ended_at == NOON
+    assert TrackingSession.objects.get().source == "there"
 
 
 def numbers(days=45):
@@ -158,7 +160,8 @@ def test_what_zephr_said_changes_the_day_that_its_id_carries():
 
 
 def test_its_end_changes_the_day_that_its_id_carries():
-    session = row(uuid7(NOON - 3 * DAY, 1), NOON, ended_at=timezone.now())
+    session = row(uuid7(NOON - 3 * DAY, 1), NOON)
+    end(timezone.now(), session)
     changed_days.note_ended(session)
     assert [note.day for note in ChangedDay.objects.all()] == [TODAY - 3 * DAY]
 

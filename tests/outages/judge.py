@@ -62,7 +62,10 @@ class Verdict:
 
 def rows_of(database_url: str) -> Rows:
     """Return the sessions that the database has."""
-    statement = "SELECT session_id, user_id, ended_at IS NOT NULL FROM jay_tracking_session"
+    statement = (
+        "SELECT session_id, user_id, ended_at IS NOT NULL "
+        "FROM jay_tracking_session LEFT JOIN jay_ended_session USING (session_id)"
+    )
     with contextlib.closing(psycopg.connect(database_url)) as connection:
         return {session: (user_id, ended) for session, user_id, ended in connection.execute(statement)}
 

@@ -11,14 +11,15 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from jay_sessions import sessions
+from jay_sessions.analytics import changed_days
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.exceptions import StoreUnavailable
-from jay_sessions.models import EndedSession, TrackingSession
-from jay_sessions.models.ended import KEPT
+from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.store import ended, ended_ids, statements
 from jay_sessions.store.ended_ids import EndedIds
 
 from ..conftest import PLAYOUT, Clock, dead_database, sql_refused, store_down, until
+from ..support import ends
 
 # A look-up inside a transaction asks the database, so these tests are in none.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +42,7 @@ def propagating(setting, clock):
     return clock
 
 
-def start(bits=1, age=HOUR, **fields):
+def start(bits=1, age=HOUR, ended_at=None, **fields):
     """Store a session; give its id."""
     started = timezone.now() - age
     values = {
@@ -50,20 +51,23 @@ def start(bits=1, age=HOUR, **fields):
         "source": "here",
         "started_at": started,
     }
-    return TrackingSession.objects.create(**values, **fields).pk
+    row = TrackingSession.objects.create(**values, **fields)
+    ends.end(ended_at, row)
+    return row.pk
 
 
 def end(session_id):
     """End a session as another process does."""
-    with transaction.atomic():
-        TrackingSession.objects.filter(pk=session_id).update(ended_at=timezone.now())
-        EndedSession.objects.note(session_id)
+    with ends.elsewhere():
+        ends.end(timezone.now(), session_id)
 
 
-def test_a_session_that_is_ended_leaves_a_note():
+def test_an_end_says_when_and_by_whom():
     started = sessions.start(PLAYOUT)
     sessions.end([started.encoded])
-    assert str(EndedSession.objects.get().session_id) == started.token.session_id
+    stored = EndedSession.objects.get()
+    assert str(stored.session_id) == started.token.session_id
+    assert (stored.reason, stored.ended_at) == (Reason.CLIENT, TrackingSession.objects.get().ended_at)
 
 
 @pytest.mark.parametrize("recorder", ["direct", "group"])
@@ -195,8 +199,8 @@ def test_an_end_that_commits_late_is_not_missed(propagating):
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(
-                "INSERT INTO jay_ended_session (session_id, transaction, noted_at) "
-                "VALUES (%s, pg_current_xact_id()::text::bigint, now())",
+                "INSERT INTO jay_ended_session (session_id, transaction, ended_at, reason) "
+                "VALUES (%s, pg_current_xact_id()::text::bigint, now(), 'client')",
                 [late],
             )
             assert not ended.is_ended(str(early))
@@ -212,13 +216,29 @@ def test_an_end_that_commits_late_is_not_missed(propagating):
     assert ended.is_ended(str(late))
 
 
-def test_who_has_not_asked_for_long_loads_everything_anew(propagating):
+def test_who_has_not_asked_for_long_reads_what_is_new_and_no_more(propagating, monkeypatch):
     session_id = start()
     assert not ended.is_ended(str(session_id))
     end(session_id)
-    EndedSession.objects.all().delete()
-    propagating.now += KEPT.total_seconds() / 2 + 1
+    propagating.now += 3 * HOUR.total_seconds()
+    monkeypatch.setattr(EndedIds, "_load", None)
     assert ended.is_ended(str(session_id))
+
+
+def test_a_session_that_ended_before_it_was_stored_is_known_to_have_ended(propagating):
+    session_id = uuid7(timezone.now(), 1)
+    end(session_id)
+    assert ended.is_ended(str(session_id))
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL numbers transactions.")
+def test_numbers_of_ends_grow_though_the_last_ones_are_removed():
+    numbers = []
+    for bits in range(3):
+        end(start(bits))
+        numbers.append(EndedSession.objects.get().transaction)
+        EndedSession.objects.all().delete()
+    assert numbers == sorted(set(numbers))
 
 
 def test_what_is_past_its_lifetime_is_neither_loaded_nor_kept(propagating, setting):
@@ -338,35 +358,17 @@ def test_the_server_ends_an_end_that_nobody_goes_on_with_but_no_transaction_of_t
             cursor.execute("SHOW idle_in_transaction_session_timeout")
             return cursor.fetchone()[0]
 
-    limits = []
+    limits, stored = [], ended.end
     token = sessions.start(PLAYOUT).encoded
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ended, "note", lambda *ids: limits.append(limit()))
+        # Only the end of an earlier day's session needs a transaction.
+        patch.setattr(changed_days, "is_past", lambda session: True)
+        patch.setattr(ended, "end", lambda *values: limits.append(limit()) or stored(*values))
         with transaction.atomic():
             assert sessions.end([token]) == 1
             transaction.set_rollback(True)
         assert sessions.end([token]) == 1
     assert [*limits, limit()] == ["0", "3s", "0"]
-
-
-def test_old_notes_are_removed_by_those_who_end_sessions(monkeypatch):
-    monkeypatch.setattr(ended, "_pruned_at", None)
-    old, young = start(1), start(2)
-    end(old)
-    EndedSession.objects.update(noted_at=timezone.now() - 2 * KEPT - datetime.timedelta(minutes=1))
-    end(young)
-    started = sessions.start(PLAYOUT)
-    sessions.end([started.encoded])
-    left = set(EndedSession.objects.values_list("session_id", flat=True))
-    assert left == {young, uuid.UUID(started.token.session_id)}
-
-
-def test_an_end_is_acknowledged_though_old_notes_cannot_be_removed(monkeypatch):
-    monkeypatch.setattr(ended, "_pruned_at", None)
-    started = sessions.start(PLAYOUT)
-    with sql_refused("DELETE"):
-        assert sessions.end([started.encoded]) == 1
-    assert TrackingSession.objects.ended().count() == 1
 
 
 def test_a_site_may_not_propagate_without_a_lifetime(settings):

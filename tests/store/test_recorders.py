@@ -56,7 +56,7 @@ def row(bits=1, **fields):
 
 
 def stored():
-    return list(TrackingSession.objects.order_by("session_id").values_list(*Row._fields, "ended_at"))
+    return list(TrackingSession.objects.order_by("session_id").values_list(*Row._fields, "end__ended_at"))
 
 
 @pytest.mark.usefixtures("recorder")

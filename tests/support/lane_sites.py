@@ -154,7 +154,7 @@ PLAIN = {"set-cookie": _of_cookie, "x-jay-tracking": _of_token, "retry-after": b
 
 
 def rows():
-    names = ("playout_id", "provider_name", "user_id", "source", "ended_at", "zephr_session_id")
+    names = ("playout_id", "provider_name", "user_id", "source", "end__ended_at", "zephr_session_id")
     return list(TrackingSession.objects.order_by("pk").values_list(*names))
 
 

@@ -192,7 +192,7 @@ def stored() -> list[tuple[str, Any]]:
     from jay_sessions.models import TrackingSession
 
     try:
-        return list(TrackingSession.objects.primary().values_list("user_id", "ended_at"))
+        return list(TrackingSession.objects.primary().values_list("user_id", "end__ended_at"))
     except DatabaseError:
         return []
 

@@ -1,23 +1,20 @@
 """Deletes sessions from the list: the ticked ones, or all that match, in batches."""
 
-import datetime
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected as delete_ticked
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import DELETION
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...models import TrackingSession, TrackingSessionQuerySet
 from ..audit import note
+from . import confirmation
 from .session_list import SessionList
 
 BATCH = 1000
@@ -25,8 +22,6 @@ BATCH = 1000
 
 MAX_DELETED = 100_000
 """Most sessions that one request deletes: a web server does not wait longer for an answer."""
-
-_TEMPLATE = "admin/jay_sessions/trackingsession/delete_all.html"
 
 
 @admin.action(permissions=["delete"], description=gettext_lazy("Delete selected %(verbose_name_plural)s"))
@@ -42,35 +37,27 @@ def delete_selected(
         response: TemplateResponse | None = delete_ticked(model_admin, request, queryset)
         return response
     shown: SessionList = model_admin.get_changelist_instance(request)
-    until = _moment(request.POST.get("until", ""))
-    if not request.POST.get("post") or until is None:
-        return _confirmation(model_admin, request, shown)
+    until = confirmation.confirmed_at(request)
+    if until is None:
+        title, hidden = _("Delete all that match"), confirmation.selection(request)
+        return confirmation.page(model_admin, request, title, _question(shown), hidden=hidden)
     rows = cast(TrackingSessionQuerySet, queryset)
     _delete(model_admin, request, rows.started_before(until), shown.described())
     return None
 
 
-def _moment(text: str) -> datetime.datetime | None:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
-
-
-def _confirmation(model_admin: Any, request: HttpRequest, shown: SessionList) -> TemplateResponse:
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Delete all that match"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "count": shown.count_in_words,
-        "most": number_format(MAX_DELETED, force_grouping=True),
-        "until": timezone.now().isoformat(),
-        "ticked_name": ACTION_CHECKBOX_NAME,
-        "ticked": request.POST[ACTION_CHECKBOX_NAME],
-    }
-    return TemplateResponse(request, _TEMPLATE, context)
+def _question(shown: SessionList) -> list[str]:
+    count = shown.count_in_words
+    if count:
+        first = _("Delete %s tracking sessions, all that match the filters and the search?") % count
+    else:
+        first = _("Delete all tracking sessions that match the filters and the search?")
+    limit = _("Up to %s are deleted at a time. Sessions that begin from now on are left.")
+    return [
+        f"{first} {_('They cannot be brought back.')}",
+        _("A deleted session is ended, too: the client's token is no longer valid."),
+        limit % number_format(MAX_DELETED, force_grouping=True),
+    ]
 
 
 def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, described: str) -> None:

@@ -16,8 +16,7 @@ from ...core.batches import batched
 from ...core.uuid7 import moment_of
 from ...database import clock
 from ...database.errors import translating_errors
-from ...models import TrackingSession, erased_users
-from ...store import ended
+from ...models import EndedSession, Reason, TrackingSession, erased_users
 from .. import changed_days, day_rollups, early_counts, statistics
 from ..site_days import day_of
 from .lines import Line, Problem
@@ -66,20 +65,19 @@ class Importer:
         for line in lines:
             row = [line] if isinstance(line, Problem) else rows.row(line)
             if isinstance(row, Row):
-                first = made.setdefault(row.session.session_id, row).session
-                first.ended_at = first.ended_at or row.session.ended_at
+                first = made.setdefault(row.session.session_id, row)
+                if first.ended_at is None:
+                    made[row.session.session_id] = first._replace(ended_at=row.ended_at, reason=row.reason)
             else:
                 problems += row
-        known = _known(made)
+        known, are_ended = _known(made)
         new = [row for pk, row in made.items() if pk not in known]
         problems += self._uncountable(new)
         counts = collections.Counter(new=len(new), known=len(lines) - len(new))
         counts["keyless"] = sum(row.has_lost_key for row in new)
         counts["erased"] = _leave_out_erased(new)
-        ends = [
-            row.session for pk, row in made.items() if pk in known and row.session.ended_at and not known[pk]
-        ]
-        counts["ended"] = len(ends)
+        ends = [row for pk, row in made.items() if row.ended_at is not None and pk not in are_ended]
+        counts["ended"] = sum(row.session.session_id in known for row in ends)
         if not dry and not problems:
             _store([row.session for row in new], ends)
         return Batch(len(lines), counts, problems)
@@ -110,10 +108,15 @@ class Importer:
         return day_rollups.gone_until(day_of(counted))
 
 
-def _known(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, datetime.datetime | None]:
-    """Return the stored ones of these sessions, with the times of their ends."""
-    rows = TrackingSession.objects.primary().filter(pk__in=list(ids))
-    return dict(rows.values_list("session_id", "ended_at"))
+def _known(ids: Iterable[uuid.UUID]) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+    """Return the ids of those sessions that are stored, and of those with an end.
+
+    The end of a session that was deleted does not count: the file may say when it ended before.
+    """
+    ids = list(ids)
+    rows = TrackingSession.objects.primary().filter(pk__in=ids).values_list("session_id", flat=True)
+    ends = EndedSession.objects.primary().filter(pk__in=ids).exclude(reason=Reason.DELETED)
+    return set(rows), set(ends.values_list("session_id", flat=True))
 
 
 def _leave_out_erased(rows: list[Row]) -> int:
@@ -126,34 +129,34 @@ def _leave_out_erased(rows: list[Row]) -> int:
     return count
 
 
-def _store(new: list[TrackingSession], ends: list[TrackingSession]) -> None:
+def _store(new: list[TrackingSession], ends: list[Row]) -> None:
     if not new and not ends:
         return
     with transaction.atomic(_alias()):
         # The write comes before any read: only then does SQLite wait for other writers. The order of ids
         # matters in PostgreSQL: two imports of the same sessions could wait for each other.
-        TrackingSession.objects.primary().bulk_create(sorted(new, key=_by_id), ignore_conflicts=True)
-        for session in sorted(ends, key=_by_id):
-            TrackingSession.objects.primary().open().filter(pk=session.pk).update(ended_at=session.ended_at)
-        changed_days.note_changed(_days(ends))
+        TrackingSession.objects.primary().bulk_create(
+            sorted(new, key=operator.attrgetter("session_id")), ignore_conflicts=True
+        )
+        _store_ends(ends)
+        added = {session.session_id for session in new}
+        changed_days.note_changed(_days(row.session for row in ends if row.session.session_id not in added))
         changed_days.note_added(_days(new))
-        _note_ends([session for session in (*new, *ends) if session.ended_at is not None])
+
+
+def _store_ends(ends: list[Row]) -> None:
+    stored = EndedSession.objects.primary()
+    stored.filter(pk__in=[row.session.session_id for row in ends], reason=Reason.DELETED).delete()
+    stored.store(
+        EndedSession(session_id=row.session.session_id, ended_at=row.ended_at, reason=row.reason)
+        for row in ends
+        if row.ended_at is not None
+    )
 
 
 def _alias() -> str:
     return router.db_for_write(TrackingSession)
 
 
-_by_id = operator.attrgetter("session_id")
-
-
-def _days(rows: list[TrackingSession]) -> list[datetime.date]:
+def _days(rows: Iterable[TrackingSession]) -> list[datetime.date]:
     return sorted({day_of(moment_of(session.session_id)) for session in rows})
-
-
-def _note_ends(rows: list[TrackingSession]) -> None:
-    limit = conf.get().expired_until(clock.now(_alias()) - clock.MARGIN)
-    # Without a lifetime, no process reads these notes. After it, no host accepts the session anyway.
-    within = [row.session_id for row in rows if limit is not None and row.started_at > limit]
-    if within:
-        ended.note(*within)

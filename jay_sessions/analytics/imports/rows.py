@@ -12,7 +12,7 @@ from ...core.secret_text import masked
 from ...core.uuid7 import carries, moment_of, uuid7
 from ...database.clock import MARGIN
 from ...exceptions import InvalidValue
-from ...models import ApiKey, TrackingSession
+from ...models import ApiKey, Reason, TrackingSession
 from .lines import Line, Problem
 from .repeats import Repeats, bits_of
 
@@ -20,10 +20,12 @@ _EARLIEST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class Row(NamedTuple):
-    """A session to import, and its user id as in the file."""
+    """A session to import, its end if it has one, and its user id as in the file."""
 
     number: int
     session: TrackingSession
+    ended_at: datetime.datetime | None
+    reason: Reason
     user_id: str | None
     has_lost_key: bool
 
@@ -61,10 +63,11 @@ class Rows:
             started_at=started_at,
             playout_id=value("playout_id", _playout_id),
             source=value("source", lambda text: check_text(text or self._settings.source)),
-            ended_at=value("ended_at", lambda text: self._ended_at(text, started_at)),
             user_id=value("user_id", lambda _: self._settings.user_ids.imported(user_id)),
             zephr_session_id=value("zephr_session_id", lambda text: text and clean_zephr_session_id(text)),
         )
+        ended_at = value("ended_at", lambda text: self._ended_at(text, started_at))
+        reason = value("end_reason", _reason)
         if not problems:
             session.provider_name = value("provider_name", lambda text: _provider(line, text))
             session.session_id = value("session_id", lambda text: self._id(text, line, session))
@@ -72,7 +75,8 @@ class Rows:
             return problems
         key = line.values.get("api_key")
         session.api_key_id = self._keys.get(key or "")
-        return Row(line.number, session, user_id, key is not None and session.api_key_id is None)
+        has_lost_key = key is not None and session.api_key_id is None
+        return Row(line.number, session, ended_at, reason, user_id, has_lost_key)
 
     def _started_at(self, text: str | None) -> datetime.datetime:
         if text is None:
@@ -125,6 +129,13 @@ def _playout_id(text: str | None) -> str:
     if text is None:
         raise InvalidValue("missing", "Is missing.")
     return clean_playout_id(text)
+
+
+def _reason(text: str | None) -> Reason:
+    # Files of other systems have no such column.
+    if text not in (None, *Reason.values):
+        raise InvalidValue("enum", f"Should be one of {', '.join(Reason.values)}.")
+    return Reason(text or Reason.CLIENT)
 
 
 def _provider(line: Line, text: str | None) -> str | None:

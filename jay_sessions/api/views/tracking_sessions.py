@@ -71,7 +71,8 @@ class TrackingSessionView(TrackingView):
 
     def delete(self, request: Request, **kwargs: Any) -> Response:
         self.path_parameter("playout_id", clean_playout_id)
-        ends = sessions.end_all(http.received(request.META), may_end=self.api_key.may_use)
+        may_end = None if self.api_key.may_use_all() else self.api_key.may_use
+        ends = sessions.end_tokens(http.received(request.META), may_end)
         response = Response({"data": {"message": ENDED if ends.now or ends.before else NONE_ENDED}})
         http.delete(response)
         return response

@@ -1,0 +1,32 @@
+"""Ends of sessions for tests, stored as another process would."""
+
+import contextlib
+
+from jay_sessions.models import EndedSession, Reason, TrackingSession
+from jay_sessions.models.ended import ends_stored
+
+
+def end(ended_at, *rows, reason=Reason.CLIENT):
+    """End these sessions (rows or ids) at a time; None ends nothing."""
+    if ended_at is not None:
+        EndedSession.objects.store(
+            EndedSession(session_id=getattr(row, "pk", row), ended_at=ended_at, reason=reason) for row in rows
+        )
+
+
+@contextlib.contextmanager
+def elsewhere():
+    """What is stored in the block is not known to this process, as if another one had stored it."""
+    receivers, ends_stored.receivers = ends_stored.receivers, []
+    ends_stored.sender_receivers_cache.clear()
+    try:
+        yield
+    finally:
+        ends_stored.receivers = receivers
+        ends_stored.sender_receivers_cache.clear()
+
+
+def forget_sessions():
+    """Remove all sessions and their ends, so that nothing is left of them."""
+    TrackingSession.objects.all().drop()
+    EndedSession.objects.all().delete()
