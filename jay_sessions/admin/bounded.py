@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from ..api.errors import RETRY_AFTER
 from ..database.attempts import LONG
-from ..database.deadlines import Deadline
 from ..database.queries import ask, ask_once
 from ..exceptions import StoreNotMigrated, StoreUnavailable
 from ..models import TrackingSession
@@ -40,15 +39,11 @@ def bounded(view: View) -> View:
 
 def _answered(answer: Callable[[], HttpResponseBase], *, again: bool) -> HttpResponseBase:
     read, write = router.db_for_read(TrackingSession), router.db_for_write(TrackingSession)
-
-    def use(is_again: bool = False) -> HttpResponseBase:
-        if read == write:
-            return answer()
-        with Deadline(connections[read], LONG):
-            return answer()
-
+    replica = None if read == write else read
     try:
-        return ask(write, use, seconds=LONG) if again else ask_once(write, use, seconds=LONG)
+        if again:
+            return ask(write, lambda is_again: answer(), seconds=LONG, replica=replica)
+        return ask_once(write, answer, seconds=LONG, replica=replica)
     except StoreNotMigrated:
         raise
     except StoreUnavailable:

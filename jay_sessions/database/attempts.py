@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .. import conf
 from ..exceptions import StoreUnavailable
 from . import suspects
-from .deadlines import Deadline, connect
+from .deadlines import Deadline, connect, connecting
 from .errors import code_of
 
 T = TypeVar("T")
@@ -27,46 +27,68 @@ def queue_timeout() -> float:
     return 3 * conf.get().database_timeout
 
 
-def attempt(connection: BaseDatabaseWrapper, use: Callable[[bool], T], *, seconds: float | None = None) -> T:
+def attempt(
+    connection: BaseDatabaseWrapper,
+    use: Callable[[bool], T],
+    *,
+    seconds: float | None = None,
+    replica: BaseDatabaseWrapper | None = None,
+) -> T:
     """Call `use`, which asks the database over the connection, and return its result.
 
     `use` gets `seconds` for each call, by default `DATABASE_TIMEOUT`. The first call is `use(False)`. If an
     idle connection turns out to be lost, silent or read-only, `use(True)` follows; the first call may have
     taken effect. Inside a transaction of the caller, `use` is called only once. Database errors pass through;
     `use` may also raise StoreUnavailable from one.
+
+    `replica` is a second connection over which `use` reads. The same holds of it, but it is only opened if
+    `use` opens it.
     """
-    tried = _Attempt(connection, seconds)
-    had_slept = tried.begins_open()
+    tried = _begun(connection, seconds, replica)
     try:
         value = tried.make(lambda: use(False))
-        if not (had_slept and tried.is_outdated):
+        if not tried.was_outdated:
             return value
     except (*FAILURES, StoreUnavailable):
-        if not (had_slept and tried.is_outdated):
+        if not tried.was_outdated:
             raise
     return tried.make(lambda: use(True))
 
 
-def once(connection: BaseDatabaseWrapper, use: Callable[[], T], *, seconds: float | None = None) -> T:
+def once(
+    connection: BaseDatabaseWrapper,
+    use: Callable[[], T],
+    *,
+    seconds: float | None = None,
+    replica: BaseDatabaseWrapper | None = None,
+) -> T:
     """As `attempt`, but `use` is called only once; `seconds` are for each of its statements."""
+    return _begun(connection, seconds, replica).make(use, for_each=True)
+
+
+def _begun(
+    connection: BaseDatabaseWrapper, seconds: float | None, replica: BaseDatabaseWrapper | None
+) -> "_Attempt | _WithReplica":
     tried = _Attempt(connection, seconds)
-    tried.begins_open()
-    return tried.make(use, for_each=True)
+    return tried if replica is None else _WithReplica(tried, _Attempt(replica, seconds, opens=False))
 
 
 class _Attempt:
-    """One or two calls over a connection. `is_outdated`: the connection was useless, and is closed now."""
+    """One or two calls over a connection. With `opens`, each opens it first."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, seconds: float | None) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, seconds: float | None, *, opens: bool = True) -> None:
         self._connection = connection
         self._seconds = conf.get().database_timeout if seconds is None else seconds
+        self._opens = opens
         self._is_the_callers = connection.in_atomic_block
-        self.is_outdated = False
+        self._is_outdated = False
+        suspects.close_if_doubted(connection)
+        self._had_slept = connection.connection is not None and not self._is_the_callers
 
-    def begins_open(self) -> bool:
-        """Say whether the connection is already open, so that it may have been lost since its last use."""
-        suspects.close_if_doubted(self._connection)
-        return self._connection.connection is not None and not self._is_the_callers
+    @property
+    def was_outdated(self) -> bool:
+        """Whether the connection was open, turned out to be useless, and is closed now."""
+        return self._had_slept and self._is_outdated
 
     def make(self, use: Callable[[], T], *, for_each: bool = False) -> T:
         connection = self._connection
@@ -77,18 +99,24 @@ class _Attempt:
                 return use()
         with deadline, renewed:
             try:
-                connect(connection, self._seconds)
-                if suspects.is_pooled(connection):
-                    # The wait for the pool does not count.
-                    deadline.begin_anew()
-                value = use()
+                value = self._used(use, deadline)
             except (*FAILURES, StoreUnavailable) as error:
                 self._judge(error, is_silent=deadline.is_past)
                 raise
         if deadline.is_past or suspects.has_turned_read_only(connection):
-            self.is_outdated = not deadline.is_past
+            self._is_outdated = not deadline.is_past
             self._give_up(doubt=True)
         return value
+
+    def _used(self, use: Callable[[], T], deadline: Deadline) -> T:
+        if not self._opens:
+            with connecting(self._connection, self._seconds):
+                return use()
+        connect(self._connection, self._seconds)
+        if suspects.is_pooled(self._connection):
+            # The wait for the pool does not count.
+            deadline.begin_anew()
+        return use()
 
     def _judge(self, error: BaseException, *, is_silent: bool) -> None:
         if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
@@ -97,13 +125,27 @@ class _Attempt:
             suspects.doubt_pool(self._connection)
         doubt = is_silent or code_of(error) == suspects.READ_ONLY
         if doubt or _is_lost(self._connection):
-            self.is_outdated = True
+            self._is_outdated = True
             self._give_up(doubt=doubt)
 
     def _give_up(self, *, doubt: bool) -> None:
         if doubt:
             suspects.doubt(self._connection)
         self._connection.close()
+
+
+class _WithReplica:
+    """An attempt that uses two connections. Each is judged by itself; both have the same calls."""
+
+    def __init__(self, primary: _Attempt, replica: _Attempt) -> None:
+        self._primary, self._replica = primary, replica
+
+    @property
+    def was_outdated(self) -> bool:
+        return self._primary.was_outdated or self._replica.was_outdated
+
+    def make(self, use: Callable[[], T], *, for_each: bool = False) -> T:
+        return self._primary.make(lambda: self._replica.make(use, for_each=for_each), for_each=for_each)
 
 
 def _renewing(deadline: Deadline) -> Callable[..., Any]:

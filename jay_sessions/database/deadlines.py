@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import weakref
+from collections.abc import Iterator
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
@@ -61,14 +62,28 @@ class Deadline:
             self._due = monotonic() + self._seconds
 
     def break_off(self) -> None:
-        """End the wait, if there is a connection by now. Only the watching thread calls it."""
+        """End the wait, if there is a connection by now. Only the watching thread calls it.
+
+        Nothing happens while nobody waits for the connection. The next wait for it is then a short one.
+        """
         wire = self._connection.connection
         if wire is None and suspects.is_pooled(self._connection):
             # The thread waits for a busy pool, not for a silent database.
             return
+        if wire is not None and not _is_waited_for(wire):
+            return
         self.is_past = True
         if wire is not None:
             shut_down(wire)
+
+
+def _is_waited_for(wire: Any) -> bool:
+    # Does not ask the server. Psycopg 2 has the same attributes.
+    return bool(wire.info.transaction_status == _ACTIVE)
+
+
+_ACTIVE = 1
+"""libpq's PQTRANS_ACTIVE: a statement was sent, and its answer is not complete."""
 
 
 def shut_down(wire: Any) -> None:
@@ -156,14 +171,12 @@ def _tell_server(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 connection_created.connect(_tell_server, dispatch_uid="jay_sessions.database.deadlines")
 
 
-def connect(connection: BaseDatabaseWrapper, seconds: float | None) -> None:
-    """Open the connection if it is not open; one to PostgreSQL within `seconds`.
+@contextlib.contextmanager
+def connecting(connection: BaseDatabaseWrapper, seconds: float | None) -> Iterator[None]:
+    """Give a connection to PostgreSQL that is opened in the block `seconds` for that.
 
     A shorter `connect_timeout` in the settings stays. With psycopg's pool, the pool's own time limit holds.
-    Database errors pass through.
     """
-    if connection.connection is not None:
-        return
     given = connection.settings_dict
     options = given["OPTIONS"]
     if connection.vendor == "postgresql" and seconds is not None and not suspects.is_pooled(connection):
@@ -174,6 +187,16 @@ def connect(connection: BaseDatabaseWrapper, seconds: float | None) -> None:
             # All threads share the dictionary, so this one uses a copy meanwhile.
             connection.settings_dict = {**given, "OPTIONS": {**options, "connect_timeout": timeout}}
     try:
-        connection.ensure_connection()
+        yield
     finally:
         connection.settings_dict = given
+
+
+def connect(connection: BaseDatabaseWrapper, seconds: float | None) -> None:
+    """Open the connection if it is not open, in the time that `connecting` gives it.
+
+    Database errors pass through.
+    """
+    if connection.connection is None:
+        with connecting(connection, seconds):
+            connection.ensure_connection()

@@ -15,6 +15,7 @@ from jay_sessions.exceptions import StoreNotMigrated, StoreUnavailable
 from jay_sessions.models import ApiKey, TrackingSession
 
 from ..conftest import operator
+from ..outages.proxy import Proxy
 from .test_api_keys import FORM
 from .test_scale import across, fill
 
@@ -58,21 +59,44 @@ def test_a_page_whose_rows_do_not_come_is_a_503(staff, page):
     assert staff.get(page).status_code == 200
 
 
-def test_a_page_whose_rows_a_replica_does_not_give_is_a_503(staff, settings):
+@pytest.fixture
+def proxy(settings):
+    """A proxy in front of a replica: of another connection to the same rows."""
     settings.DATABASE_ROUTERS = ["tests.support.plain_site_routers.Replica"]
-    # Another connection to the same rows.
-    connections["replica"] = replica = connection.copy("replica")
-    try:
-        assert staff.get(PAGES[0]).status_code == 200
-        assert replica.connection is not None
-        with locked("jay_tracking_session"):
-            assert staff.get(PAGES[0]).status_code == 503
-        # Django does this between two requests, but not for its test client.
-        replica.close_if_unusable_or_obsolete()
-        assert staff.get(PAGES[0]).status_code == 200
-    finally:
-        replica.close()
-        del connections["replica"]
+    place = connections.settings["default"]
+    with Proxy((place["HOST"], int(place["PORT"]))) as between:
+        connections["replica"] = replica = connection.copy("replica")
+        replica.settings_dict |= {"HOST": "127.0.0.1", "PORT": str(between.port), "OPTIONS": {}}
+        try:
+            yield between
+        finally:
+            replica.close()
+            del connections["replica"]
+
+
+def test_a_page_whose_rows_a_replica_does_not_give_is_a_503(staff, proxy):
+    assert staff.get(PAGES[0]).status_code == 200
+    assert connections["replica"].connection is not None
+    with locked("jay_tracking_session"):
+        assert staff.get(PAGES[0]).status_code == 503
+    assert staff.get(PAGES[0]).status_code == 200
+
+
+def test_a_replica_whose_connection_falls_silent_is_asked_again_over_a_new_one(staff, proxy):
+    assert staff.get(PAGES[0]).status_code == 200
+    primary = connection.connection
+    proxy.silence_open()
+    assert staff.get(PAGES[0]).status_code == 200
+    # Nothing was wrong with this one.
+    assert connection.connection is primary
+    assert not primary.closed
+
+
+def test_a_replica_that_does_not_answer_at_all_is_not_waited_for_without_end(staff, proxy):
+    proxy.silence_all()
+    assert staff.get(PAGES[0]).status_code == 503
+    proxy.recover()
+    assert staff.get(PAGES[0]).status_code == 200
 
 
 def test_a_page_whose_table_is_not_there_is_an_error_that_says_what_to_run(staff):

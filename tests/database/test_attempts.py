@@ -372,6 +372,17 @@ def test_a_deadline_that_was_kept_breaks_nothing(proxy):
     assert pid() == first
 
 
+def test_a_deadline_breaks_off_a_wait_and_nothing_else(proxy):
+    own, first = connections["default"], pid()
+    with Deadline(own, SECONDS) as deadline:
+        threading.Event().wait(2 * SECONDS)
+        assert not deadline.is_past
+        assert pid() == first
+        with pytest.raises(OperationalError), own.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
+    assert deadline.is_past
+
+
 def test_a_child_has_a_thread_of_its_own_that_looks_after_its_waits(proxy):
     queries.ask("default", pid)
     connection.close()
