@@ -39,7 +39,7 @@ def purge_limit() -> datetime.datetime | None:
     yet: a day's sessions stay until it is counted to its end (`rollups.run`), and so do those of the day
     before it, which its count may still need. Raises StoreUnavailable.
     """
-    retention, counted = conf.get().retention, statistics.rolled_up_until()
+    retention, counted = conf.get().retention, statistics.rolled_up_until(primary=True)
     if retention is None or counted is None:
         return None
     # Without the margin, a host with a slow clock takes an ended session for valid once its row is gone.

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
+from django.db import router
 from django.db.models import Q, QuerySet, Sum
 
 from ..database.clock import DatabaseNow
@@ -83,13 +84,14 @@ class _Tally:
         return Metrics(self.sessions, self.users, self.new_users, self.ended, mean)
 
 
-def rolled_up_until() -> datetime.datetime | None:
+def rolled_up_until(*, primary: bool = False) -> datetime.datetime | None:
     """Return the time up to which sessions are rolled up; later ones are counted live.
 
-    None if nothing is rolled up, or if a clock that was ahead has left a time in the future.
+    None if nothing is rolled up, or if a clock that was ahead has left a time in the future. `primary` asks
+    the database that takes the writes: what is written must not depend on a replica, which may be behind.
     """
     with translating_errors():
-        return _rolled_until()
+        return _rolled_until(router.db_for_write(RollupState) if primary else None)
 
 
 def by_day(
@@ -164,9 +166,11 @@ def _read(
     return result
 
 
-def _rolled_until() -> datetime.datetime | None:
+def _rolled_until(alias: str | None = None) -> datetime.datetime | None:
     # Counts by the days of another zone are of no use.
-    states = RollupState.objects.filter(zone=str(site_days.zone()), rolled_until__lte=DatabaseNow())
+    states = RollupState.objects.using(alias).filter(
+        zone=str(site_days.zone()), rolled_until__lte=DatabaseNow()
+    )
     return states.values_list("rolled_until", flat=True).first()
 
 

@@ -41,8 +41,7 @@ def attempt(
     taken effect. Inside a transaction of the caller, `use` is called only once. Database errors pass through;
     `use` may also raise StoreUnavailable from one.
 
-    `replica` is a second connection over which `use` reads. The same holds of it, but it is only opened if
-    `use` opens it.
+    `replica` is a second connection, over which `use` reads. The same is true of it, but `use` opens it.
     """
     tried = _begun(connection, seconds, replica)
     try:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from ..support.postgres_server import Server
 from .cases import MARKS, each
 from .variants import (
     ASGI_GROUP,
@@ -58,6 +59,34 @@ def test_the_old_server_is_gone_and_a_standby_is_promoted(stage, cluster, standb
     with stage(variant) as at, at.outage():
         at.proxy.refuse()
         standby.caught_up(cluster)
+        standby.promote()
+        at.lead_to(standby)
+        at.proxy.recover()
+
+
+@pytest.fixture
+def synchronous(cluster):
+    """Two standbys of the cluster; each commit waits for one of them."""
+    standbys = [cluster.replica(name) for name in ("berlin", "paris")]
+    cluster.change("synchronous_standby_names", "ANY 1 (berlin, paris)")
+    yield standbys
+    cluster.ensure_running().change("synchronous_standby_names", "")
+    for standby in standbys:
+        standby.stop("immediate")
+
+
+@each(GUNICORN_GROUP, further=[ASGI_GROUP])
+def test_the_old_server_dies_under_load_and_a_synchronous_standby_is_promoted(
+    stage, cluster, synchronous, variant
+):
+    with stage(variant) as at, at.outage():
+        # The other one is enough.
+        synchronous[0].detach()
+        time.sleep(1)
+        cluster.stop("immediate")
+        at.proxy.refuse()
+        standby = max(synchronous, key=Server.received)
+        assert standby is synchronous[1]
         standby.promote()
         at.lead_to(standby)
         at.proxy.recover()

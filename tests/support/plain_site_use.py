@@ -180,6 +180,7 @@ def run_commands() -> dict[str, str]:
         "jay_rollup_sessions": [],
         "jay_export_sessions": ["--output", output],
         "jay_erase_user": ["0-0"],
+        "jay_revoke_api_key": ["test"],
     }.items():
         try:
             call_command(command, *words, stdout=io.StringIO(), stderr=io.StringIO())

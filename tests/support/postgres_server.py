@@ -36,7 +36,7 @@ class Server:
         self.port = free_port()
         self._binaries, self._directory, self._user = _binaries(), Path(directory), _user()
         self._data, self._password = self._directory / "data", secrets.token_urlsafe()
-        self._stack = stack
+        self._stack, self._followed = stack, ""
         stack.callback(self._end)
 
     def url(self, name: str) -> str:
@@ -83,6 +83,16 @@ class Server:
             self.start()
         return self
 
+    def environment(self) -> dict[str, str]:
+        """Return what lets PostgreSQL's own programs find it, and themselves be found."""
+        login = {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": "tests",
+            "PGPASSWORD": self._password,
+        }
+        return {**login, "PATH": f"{self._binaries}:{os.environ['PATH']}"}
+
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
@@ -97,8 +107,8 @@ class Server:
             cursor = connection.execute(sql)
             return cursor.fetchone() if cursor.description else None
 
-    def replica(self) -> "Server":
-        """Return a standby that follows this server."""
+    def replica(self, name: str = "") -> "Server":
+        """Return a standby that follows this server, which knows it by the name."""
         standby = Server(self._stack)
         standby._password = self._password
         if standby._user:
@@ -107,7 +117,7 @@ class Server:
         standby._run("pg_basebackup", "--write-recovery-conf", *source)
         with (standby._data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             # The last line of a name counts.
-            configuration.write(f"port = {standby.port}\n")
+            configuration.write(f"port = {standby.port}\ncluster_name = '{name}'\n")
         standby.start()
         return standby
 
@@ -116,10 +126,28 @@ class Server:
         [position] = primary.run("SELECT pg_current_wal_lsn()")
         self._wait_for(f"SELECT pg_last_wal_replay_lsn() >= '{position}'")
 
+    def pause(self) -> None:
+        """Let a standby lag: it receives what its primary commits, and does not show it."""
+        self.run("SELECT pg_wal_replay_pause()")
+        self._wait_for("SELECT pg_get_wal_replay_pause_state() = 'paused'")
+
+    def resume(self) -> None:
+        """Let a standby show what it has received."""
+        self.run("SELECT pg_wal_replay_resume()")
+
     def detach(self) -> None:
-        """Let a standby lag: what its primary commits from now on never arrives."""
+        """Let a standby lag: what its primary commits from now on does not arrive."""
+        [self._followed] = self.run("SHOW primary_conninfo")
         self.change("primary_conninfo", "")
         self._wait_for("SELECT count(*) = 0 FROM pg_stat_wal_receiver")
+
+    def attach(self) -> None:
+        """Let a standby that was detached follow its primary again."""
+        self.change("primary_conninfo", self._followed)
+
+    def received(self) -> int:
+        """Return how far a standby has come in what its primary has written, in bytes."""
+        return int(self.run("SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')")[0])
 
     def promote(self) -> None:
         """Let a standby take writes; return once it does."""
@@ -132,9 +160,10 @@ class Server:
 
     def change(self, name: str, value: str) -> None:
         """Change a setting of the server, for connections that are open, too; return once it holds."""
-        self.run(f"ALTER SYSTEM SET {name} = '{value}'")
+        quoted = "'{}'".format(value.replace("'", "''"))
+        self.run(f"ALTER SYSTEM SET {name} = {quoted}")
         self.run("SELECT pg_reload_conf()")
-        self._wait_for(f"SELECT current_setting('{name}') = '{value}'")
+        self._wait_for(f"SELECT current_setting('{name}') = {quoted}")
 
     def signal(self, number: int) -> None:
         """Send a signal to all its processes: after SIGSTOP, the kernel acknowledges and nobody answers."""

@@ -101,7 +101,7 @@ class Importer:
 
     @functools.cached_property
     def _last_gone_day(self) -> datetime.date | None:
-        counted = statistics.rolled_up_until() or (early_counts.mark_ahead() and self._now)
+        counted = statistics.rolled_up_until(primary=True) or (early_counts.mark_ahead() and self._now)
         # If no session is left, all may come back: an export, a deletion and an import make all ids anew.
         if counted is None or not TrackingSession.objects.primary().exists():
             return None

@@ -16,7 +16,7 @@ class Command(JayCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            keys = ApiKey.objects.filter(name=check_text(options["name"].strip()))
+            keys = ApiKey.objects.primary().filter(name=check_text(options["name"].strip()))
         except InvalidValue as error:
             raise CommandError(f"No API key can have this name: {error}") from error
         if not keys.exists():
