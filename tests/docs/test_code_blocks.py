@@ -52,6 +52,8 @@ ELSEWHERE = {
     ("docs/index.md", ""): "lists of pages",
     ("docs/operations.md", "migrate jay_sessions zero"): "tests/docs/test_removal.py",
     ("docs/operations.md", "remove_stale_contenttypes"): "tests/docs/test_removal.py",
+    ("docs/operations.md", "pg_dump"): "tests/docs/test_standbys.py",
+    ("docs/operations.md", "pg_restore"): "tests/docs/test_standbys.py",
     ("docs/tutorial.md", ""): "tests/docs/test_tutorial.py",
     ("bench/README.md", ""): "measurements take minutes each",
 }

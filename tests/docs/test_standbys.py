@@ -1,6 +1,8 @@
 """What docs/operations.md says of standbys, replicas and backups, on real PostgreSQL servers."""
 
 import io
+import os
+import subprocess
 import sys
 import types
 
@@ -18,15 +20,17 @@ from jay_sessions.models import ApiKey, TrackingSession
 from ..admin.test_scale import across
 from ..analytics.test_imports import as_ndjson, line
 from ..analytics.test_rollups import DAY, HOUR
-from ..conftest import PATH, error_of, forget_shared, operator, token_of, until
+from ..conftest import PATH, error_of, forget_shared, need_shell, operator, token_of, until
 from ..support import postgres_server
-from ..support.pages import blocks, page
+from ..support.other_process import other_process
+from ..support.pages import blocks, page, section
 from ..support.pgbouncer import place_of
 
 pytestmark = [pytest.mark.server, pytest.mark.durability, pytest.mark.timeout(300)]
 
 TEXT = page("docs/operations.md")
 SETTINGS, ROUTER = [code for code in blocks(TEXT, "python") if "replica" in code]
+BACKUP, RESTORE = blocks(section(TEXT, "What a restored backup brings back"), "sh")[:2]
 LIST = reverse("admin:jay_sessions_trackingsession_changelist")
 DASHBOARD = reverse("admin:jay_sessions_dashboard")
 EXPORT = reverse("admin:jay_sessions_export")
@@ -200,3 +204,41 @@ def test_while_its_only_synchronous_standby_is_away_every_write_waits(api, prima
         until(lambda: TrackingSession.objects.primary().count() == 2)
     finally:
         primary.change("synchronous_standby_names", "")
+
+
+@pytest.fixture
+def typed(api, primary, tmp_path):
+    """Type a block of the page into a shell, with the name of the site's database."""
+    need_shell()
+
+    def typed(code):
+        script = code.replace("site", connections["default"].settings_dict["NAME"])
+        environment = {**os.environ, **primary.environment()}
+        subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
+
+    return typed
+
+
+def test_a_backup_revives_no_session_whose_end_it_knows(api, primary, typed, setting, settings):
+    setting(SESSION_LIFETIME=DAY)
+    url = primary.url(connections["default"].settings_dict["NAME"])
+    with other_process(url, JAY_END_PROPAGATION="1", JAY_SESSION_LIFETIME="86400") as other:
+        first, second = started(api), started(api)
+        assert status(api, "delete", first) == 200
+        typed(BACKUP)
+        third = started(api)
+        assert [status(api, "delete", token) for token in (second, third)] == [200, 200]
+        until(lambda: other.read(second) == "not valid")
+        typed(RESTORE)
+        assert [status(api, "get", token) for token in (first, second, third)] == [400, 200, 200]
+        until(lambda: other.read(second) == "valid")
+        assert other.read(first) == "not valid"
+        # And it reads the new ends of this database.
+        assert status(api, "delete", second) == 200
+        until(lambda: other.read(second) == "not valid")
+    setting(SESSION_LIFETIME=1)
+    until(lambda: status(api, "get", third) == 400)
+    setting(SESSION_LIFETIME=DAY)
+    assert status(api, "get", third) == 200
+    settings.SECRET_KEY = "a new secret key, without the old one among the fallbacks"
+    assert status(api, "get", third) == 400
