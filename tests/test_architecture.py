@@ -178,6 +178,7 @@ def test_sql_stands_in_few_modules():
         "database.deadlines",
         "database.errors",
         "database.prepared",
+        "database.replicas",
         "models.ended",
         "models.expressions",
         "models.sessions",

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import types
@@ -14,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from jay_sessions.database import suspects
+from jay_sessions.database import replicas, suspects
 from jay_sessions.models import ApiKey, TrackingSession
 
 from ..admin.test_scale import across
@@ -187,6 +188,36 @@ def test_an_operator_deletes_on_the_primary(api, primary, standby):
     standby.resume()
     standby.caught_up(primary)
     assert not staff.get(LIST).context["cl"].result_list
+
+
+def said(staff):
+    """What the dashboard says of the replica."""
+    return re.findall(r"The numbers come from a replica, which is up to (\d+) s behind\.", show(staff))
+
+
+def show(staff):
+    return staff.get(DASHBOARD).content.decode()
+
+
+def test_the_dashboard_says_how_far_its_replica_is_behind(api, primary, standby):
+    staff = operator("view_trackingsession")
+    started(api)
+    standby.caught_up(primary)
+    assert "replica" not in show(staff)
+    standby.pause()
+    started(api)
+    until(lambda: said(staff))
+    assert int(said(staff)[0]) >= 2
+    standby.resume()
+    # Nothing has happened on the primary for longer than that.
+    until(lambda: "replica" not in show(staff))
+    assert replicas.lag("default") is None
+    standby.detach()
+    try:
+        until(lambda: said(staff))
+    finally:
+        standby.attach()
+    until(lambda: "replica" not in show(staff))
 
 
 def test_while_its_only_synchronous_standby_is_away_every_write_waits(api, primary, standby, setting):

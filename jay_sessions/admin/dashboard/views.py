@@ -19,7 +19,7 @@ from ...analytics import statistics
 from ...analytics.aggregates import WITH_USERS
 from ...analytics.site_days import today
 from ...analytics.statistics import Filters, Metrics
-from ...database import clock
+from ...database import clock, replicas
 from ...database.errors import translating_errors
 from ...exceptions import StoreUnavailable
 from ...models import TrackingSession
@@ -28,10 +28,13 @@ from . import cards, charts, links
 from .cards import seconds
 from .charts import Chart, Plot, Series
 from .periods import DAY, DEFAULT, PRESETS, Choice, ChoiceForm, Period
-from .scales import Unit, percentage
+from .scales import Unit, duration, percentage
 
 STALE = datetime.timedelta(hours=1)
 """Older rollups make the page slow, as newer sessions are counted live for each request."""
+
+NOTICEABLE = datetime.timedelta(seconds=2)
+"""A replica that is less behind is not worth a word."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def _numbers(site: str, choice: Choice) -> dict[str, Any]:
         "is_new": not now.sessions and not TrackingSession.objects.exists(),
         "sessions_href": links.sessions(site, choice),
         "site_href": links.dashboard(site, choice.about(Dimension.SITE, "")),
+        "behind": _behind(),
         "rolled_up_until": until,
         "is_stale": _is_stale(until),
     }
@@ -138,6 +142,12 @@ def _numbers(site: str, choice: Choice) -> dict[str, Any]:
 
 def _is_stale(until: datetime.datetime | None) -> bool:
     return until is None or clock.now(router.db_for_read(RollupState)) - until > STALE
+
+
+def _behind() -> str:
+    """Return how far the numbers are behind in words; empty if they are not, or by too little to matter."""
+    lag = replicas.lag(router.db_for_read(TrackingSession))
+    return "" if lag is None or lag < NOTICEABLE else duration(lag.total_seconds())
 
 
 def _first_session(request: HttpRequest) -> str:
