@@ -20,8 +20,7 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from . import conf
 from .database import attempts, commits, errors, tables
 from .exceptions import ZephrError
-from .models import EndedSession, TrackingSession
-from .models.rollups import ChangedDay
+from .models import EndedSession, LateSession, TrackingSession
 from .store import recorders
 from .zephr import advice, ping
 
@@ -31,9 +30,8 @@ _RIGHTS = [
     (privilege, model._meta.db_table)
     for privilege, model in (
         ("INSERT", TrackingSession),
-        ("UPDATE", TrackingSession),
         ("INSERT", EndedSession),
-        ("INSERT", ChangedDay),
+        ("INSERT", LateSession),
     )
 ]
 """What the database user needs to start and end sessions. Commands may have another user."""

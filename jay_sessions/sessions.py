@@ -13,7 +13,6 @@ from django.db import connections, router, transaction
 from django.dispatch import Signal
 
 from . import conf
-from .analytics import changed_days
 from .core import tokens
 from .core.identifiers import clean_playout_id, clean_user_id, clean_zephr_session_id
 from .core.secret_text import Secret
@@ -246,12 +245,20 @@ def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> It
     with translating_errors():
         for batch in keyset.batches(ids, "session_id", _BATCH, descending=newest_first):
             sessions = TrackingSession.objects.using(alias).filter(pk__in=batch)
-            with transaction.atomic(alias):
-                ended_now = [session for session in sessions if _end(session, Reason.OPERATOR)]
+            ended_now = _end_together(sessions, alias)
             for session in ended_now:
                 logger.info("Session %s was ended by an operator.", session)
                 _send(session_ended, session)
             yield len(ended_now)
+
+
+@tried_again
+def _end_together(sessions: Iterable[TrackingSession], alias: str) -> list[TrackingSession]:
+    is_the_callers = connections[alias].in_atomic_block
+    with transaction.atomic(alias):
+        if not is_the_callers:
+            let_go_when_idle(alias)
+        return [session for session in sessions if _end(session, Reason.OPERATOR)]
 
 
 async def astart(
@@ -289,7 +296,6 @@ async def aend_all(user_id: str) -> int:
     return await sync_to_async(end_all)(user_id)
 
 
-@tried_again
 def _end(session: TrackingSession, reason: Reason) -> bool:
     """Store the session's end; return whether it was valid until now."""
     now = datetime.datetime.now(datetime.UTC)
@@ -297,18 +303,8 @@ def _end(session: TrackingSession, reason: Reason) -> bool:
     if limit is not None and moment_of(session.session_id) <= limit:
         # No host takes its token for valid.
         return False
-    alias = router.db_for_write(TrackingSession)
-    is_the_callers = connections[alias].in_atomic_block
     EndedSession(session=session, ended_at=now, reason=reason)
-    if not changed_days.is_past(session):
-        return ended.end(session.session_id, reason, now)
-    with transaction.atomic(alias):
-        if not is_the_callers:
-            let_go_when_idle(alias)
-        has_ended = ended.end(session.session_id, reason, now)
-        if has_ended:
-            changed_days.note_ended(session)
-    return has_ended
+    return ended.end(session.session_id, reason, now)
 
 
 def _as_in(token: Token) -> TrackingSession:

@@ -10,8 +10,8 @@ import logging
 from django.db import router
 
 from ..database import clock
-from ..models.rollups import ChangedDay, DailyCount, DailyUsers, Dimension, PlayoutWindows, RollupState
-from . import changed_days, day_rollups
+from ..models.rollups import DailyCount, Dimension, PlayoutWindows, RollupState
+from . import daily_counts
 from .site_days import day_of
 
 logger = logging.getLogger("jay_sessions")
@@ -43,7 +43,7 @@ def first_day(begin: datetime.date, now: datetime.datetime) -> datetime.date:
     It is the last counted day before the first day with sessions that were not counted.
     """
     day, last = begin, day_of(now)
-    while day < last and day_rollups.rows_of(day, now).count() <= day_rollups.sessions_kept(day):
+    while day < last and daily_counts.rows_of(day, now).count() <= daily_counts.sessions_counted(day):
         day += _ONE_DAY
     counted = DailyCount.objects.using(_alias()).filter(kind=Dimension.SITE, day__gte=begin, day__lt=day)
     return counted.order_by("-day").values_list("day", flat=True).first() or day
@@ -61,12 +61,11 @@ def put_right(state: RollupState, first: datetime.date, now: datetime.datetime) 
         first,
     )
     state.rolled_until = now
-    for model in (DailyCount, DailyUsers, ChangedDay):
-        model._default_manager.using(_alias()).filter(day__gt=day_of(now)).delete()
+    DailyCount.objects.using(_alias()).filter(day__gt=day_of(now)).delete()
     windows = PlayoutWindows.objects.using(_alias())
     windows.filter(begin__gt=now).delete()
     windows.filter(until__gt=now).update(until=now)
-    changed_days.note_added([first])
+    state.recount_from = min(first, state.recount_from or first)
 
 
 def _alias() -> str:

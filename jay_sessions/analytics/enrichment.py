@@ -14,10 +14,10 @@ from ..core.identifiers import check_text
 from ..database import clock
 from ..exceptions import InvalidValue, ZephrSessionNotFound
 from ..models import LinkedZephrSession, TrackingSession
+from ..models.rollups import FetchedZephrSession
 from ..models.zephr import claims_at
 from ..zephr import gateway
 from ..zephr.session import DeviceSession, ZephrSession
-from . import changed_days
 
 BATCH = 500
 
@@ -72,7 +72,9 @@ def enrich(zephr_session_id: str) -> Outcome:
     with transaction.atomic(_alias()):
         sessions.filter(pk=zephr_session_id).update(fetched_at=clock.now(_alias()), **facts)
         if facts:
-            changed_days.note_enriched(zephr_session_id)
+            # The rollups have counted its sessions without a device and a country.
+            notes = FetchedZephrSession.objects.using(_alias())
+            notes.bulk_create([FetchedZephrSession(pk=zephr_session_id)], ignore_conflicts=True)
     return Outcome.FETCHED if facts else Outcome.UNKNOWN
 
 

@@ -8,17 +8,16 @@ import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.db import router
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Sum
 
 from ..database.clock import DatabaseNow
 from ..database.errors import translating_errors
 from ..models import TrackingSession, TrackingSessionQuerySet
-from ..models.expressions import StepBegin
-from ..models.rollups import DailyCount, DailyUsers, Dimension, RollupState
-from . import aggregates, site_days
+from ..models.rollups import DailyCount, Dimension, RollupState
+from . import aggregates, daily_counts, site_days
 from .site_days import start_of
 
 __all__ = ["Dimension", "Filters", "Metrics", "breakdown", "by_day", "by_week", "rolled_up_until", "total"]
@@ -27,7 +26,6 @@ _ONE_DAY = datetime.timedelta(days=1)
 _NOTHING = datetime.timedelta()
 _TRIES = 3
 T = TypeVar("T")
-M = TypeVar("M", DailyCount, DailyUsers)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,14 +68,12 @@ class _Tally:
     ended: int = 0
     duration: datetime.timedelta = _NOTHING
 
-    def add_counts(self, row: dict[str, Any]) -> None:
-        self.sessions += row["sessions"]
-        self.ended += row["ended"]
-        self.duration += row["ended_duration"] or _NOTHING
-
-    def add_users(self, row: dict[str, Any]) -> None:
-        self.users += row["users"]
-        self.new_users += row["new_users"]
+    def add(self, row: dict[str, Any]) -> None:
+        self.sessions += row.get("sessions", 0)
+        self.ended += row.get("ended", 0)
+        self.duration += row.get("ended_duration") or _NOTHING
+        self.users += row.get("users", 0)
+        self.new_users += row.get("new_users", 0)
 
     def metrics(self) -> Metrics:
         mean = self.duration / self.ended if self.ended else None
@@ -134,19 +130,15 @@ def breakdown(
 
 def _steps(period: "_Period", filters: Filters, days: int) -> list[Metrics]:
     tallies = [_Tally() for _ in range(0, (period.after - period.first).days, days)]
-    for row in period.counts(filters.dimension, [filters.name]):
-        tallies[(row["day"] - period.first).days // days].add_counts(row)
-    for row in period.users(filters.dimension, [filters.name], days):
-        tallies[(row["day"] - period.first).days // days].add_users(row)
+    for row in period.numbers(filters.dimension, [filters.name], days):
+        tallies[(row["day"] - period.first).days // days].add(row)
     return [tally.metrics() for tally in tallies]
 
 
 def _totals(period: "_Period", dimension: Dimension, names: list[str]) -> defaultdict[str, _Tally]:
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
-    for row in period.counts_of_whole(dimension, names):
-        tallies[row["name"]].add_counts(row)
-    for row in period.users(dimension, names, (period.after - period.first).days):
-        tallies[row["name"]].add_users(row)
+    for row in period.numbers(dimension, names, (period.after - period.first).days):
+        tallies[row["name"]].add(row)
     return tallies
 
 
@@ -194,26 +186,33 @@ class _Period:
             counted[row["name"]] += row["sessions"]
         return counted
 
-    def counts(self, dimension: Dimension, names: list[str]) -> Iterator[dict[str, Any]]:
-        """Yield `name`, `day`, `sessions`, `ended` and `ended_duration` of each day."""
-        if self.until is not None:
-            rows = self._rolled_up(DailyCount, dimension, names)
-            yield from cast(Any, rows.values("name", "day", "sessions", "ended", "ended_duration"))
-        yield from self._live_counts(dimension, names)
+    def numbers(self, dimension: Dimension, names: list[str], days: int) -> Iterator[dict[str, Any]]:
+        """Yield `name` and `day` with counts of sessions, of users, or of both.
 
-    def counts_of_whole(self, dimension: Dimension, names: list[str]) -> Iterator[dict[str, Any]]:
-        """Yield `name`, `sessions`, `ended` and `ended_duration`, once or more for each name."""
+        The former are `sessions`, `ended` and `ended_duration`, the latter `users` and `new_users`. The
+        period is cut into steps of `days` days; a user counts once in each step.
+        """
         if self.until is not None:
-            # The database adds them up: a year of ten names would be thousands of rows.
-            rows = self._rolled_up(DailyCount, dimension, names).values_list("name").order_by()
-            for name, *sums in rows.annotate(Sum("sessions"), Sum("ended"), Sum("ended_duration")):
-                yield {"name": name, **dict(zip(("sessions", "ended", "ended_duration"), sums, strict=True))}
+            yield from self._rolled_up(dimension, names, days)
         yield from self._live_counts(dimension, names)
+        if dimension in aggregates.WITH_USERS:
+            yield from self._live_users(dimension, names, days)
 
-    def _rolled_up(self, model: type[M], dimension: Dimension, names: list[str]) -> QuerySet[M]:
-        return model._default_manager.filter(
+    def _rolled_up(self, dimension: Dimension, names: list[str], days: int) -> Iterator[dict[str, Any]]:
+        columns = ("name", "day", "sessions", "ended", "ended_duration", "users")
+        rows: Any = DailyCount.objects.filter(
             kind=dimension, name__in=names, day__gte=self.first, day__lt=self.after
         )
+        for row in rows.values(*columns):
+            within = (row["day"] - self.first).days % days
+            new = users = 0
+            # Of users who were there before within the step, an earlier day counts.
+            for back, count in daily_counts.unpack(row["users"]):
+                if back == 0:
+                    new = count
+                elif back > within:
+                    users += count
+            yield {**row, "users": new + users, "new_users": new}
 
     def _live_counts(self, dimension: Dimension, names: list[str] | None) -> Iterator[dict[str, Any]]:
         live = self._live(dimension, names)
@@ -226,17 +225,7 @@ class _Period:
         # A clock that goes back over midnight shows a past day again.
         return min(max(day, self.first), self.after - _ONE_DAY)
 
-    def users(self, dimension: Dimension, names: list[str], days: int) -> Iterator[dict[str, Any]]:
-        """Yield `name`, `day`, `users` and `new_users`.
-
-        The period is cut into steps of `days` days; a user counts once in each step.
-        """
-        if dimension not in aggregates.WITH_USERS:
-            return
-        if self.until is not None:
-            rows = self._rolled_up(DailyUsers, dimension, names)
-            whole = days >= (self.after - self.first).days
-            yield from self._users_of_whole(rows) if whole else self._users_of_steps(rows, days)
+    def _live_users(self, dimension: Dimension, names: list[str], days: int) -> Iterator[dict[str, Any]]:
         live, zone = self._live(dimension, names), site_days.zone()
         for row in () if live is None else aggregates.users(live, dimension, aggregates.day_in(zone), zone):
             is_new, day = row["last_day"] is None, self._within(row["day"])
@@ -244,34 +233,6 @@ class _Period:
             counts = is_new or row["last_day"] < begin
             users = row["users"] if counts else 0
             yield {**row, "day": day, "users": users, "new_users": users if is_new else 0}
-
-    def _users_of_whole(self, rows: QuerySet[DailyUsers]) -> Iterator[dict[str, Any]]:
-        # Two queries, each over a range of a small index: one query with OR would read all days.
-        for is_new, part in (
-            (True, rows.filter(last_day__isnull=True)),
-            (False, rows.filter(last_day__lt=self.first)),
-        ):
-            for name, users in part.values_list("name").annotate(Sum("users")).order_by():
-                yield {
-                    "name": name,
-                    "day": self.first,
-                    "users": users,
-                    "new_users": users if is_new else 0,
-                }
-
-    def _users_of_steps(self, rows: QuerySet[DailyUsers], days: int) -> Iterator[dict[str, Any]]:
-        new = Q(last_day__isnull=True)
-        unseen = new | Q(last_day__lt=StepBegin("day", self.first, days))
-        users = rows.values("name", "day").annotate(
-            unseen=Sum("users", filter=unseen), new=Sum("users", filter=new)
-        )
-        for row in users.order_by():
-            yield {
-                "name": row["name"],
-                "day": row["day"],
-                "users": row["unseen"] or 0,
-                "new_users": row["new"] or 0,
-            }
 
     def _live(self, dimension: Dimension, names: list[str] | None) -> TrackingSessionQuerySet | None:
         """Return the sessions of the period that are not rolled up; None if all are."""

@@ -6,23 +6,22 @@ the site's day on which they begin, whole days at a time, one row per playout.
 
 import base64
 import bisect
+import collections
 import dataclasses
 import datetime
 import itertools
 import operator
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Sequence
 
 from django.db import router
 
-from ..core.uuid7 import first_id, millisecond_of
+from ..core.batches import batched
 from ..database.clock import DatabaseNow
-from ..models import TrackingSession
-from ..models.expressions import along_index
 from ..models.rollups import PlayoutWindows
 from .buckets import Interval
+from .site_days import Days
 
 _QUARTER = datetime.timedelta(minutes=15)
 _QUARTER_MS = _QUARTER // datetime.timedelta(milliseconds=1)
@@ -32,9 +31,10 @@ _COLUMNS = {Interval.HOUR: (0, 1), Interval.DAY: (2, 3)}
 
 _KINDS = 4
 
+_NEVER = 1 << 40
+_DAY_MS = _DAY * _QUARTER_MS
 _LONGEST_DAY = datetime.timedelta(days=2)
-_CHUNK = 2000
-_BATCH = 1000
+_BATCH = 500
 
 Span = tuple[datetime.datetime, datetime.datetime]
 
@@ -91,28 +91,61 @@ def _window(
     return Known(reach, sessions, users)
 
 
-def exist(begin: datetime.datetime) -> bool:
-    """Return whether windows are stored for the day that begins at `begin`."""
-    return PlayoutWindows.objects.using(_alias()).filter(begin=begin).exists()
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class Counted:
-    """Windows of the days from `begin` to before `after`; with `anew` they replace all stored ones."""
+class Visit:
+    """A session in milliseconds since 1970, and the user's sessions before and after it, if there are any.
 
-    begin: datetime.datetime
-    after: datetime.datetime
-    anew: bool
-    rows: list[PlayoutWindows]
+    `has_user` is false for an anonymous session.
+    """
 
-    def keep(self) -> None:
-        """Store them; call it in a transaction."""
-        kept = PlayoutWindows.objects.using(_alias())
-        if self.anew:
-            # This also deletes windows by days of another zone, if the site has changed its own.
-            kept.filter(begin__gte=self.begin, begin__lt=self.after).delete()
-        kept.bulk_create(
-            self.rows,
+    at: int
+    has_user: bool
+    before: int | None
+    after: int | None
+
+
+class Changes:
+    """What sessions add to the windows of their playouts. `only` are the days to add to; None means all."""
+
+    def __init__(self, days: Days, only: frozenset[int] | None = None) -> None:
+        self._days, self._only = days, only
+        self._visits: dict[int, dict[str, list[Visit]]] = collections.defaultdict(dict)
+
+    def add(self, playout_id: str, visit: Visit) -> None:
+        """Add a session."""
+        day = self._days.number(visit.at)
+        # Its 24-hour windows begin on its day and on the day before; after a short day, on one more.
+        while visit.at < self._days.begin(day + 1) + _DAY_MS - _QUARTER_MS:
+            if self._only is None or day in self._only:
+                self._visits[day].setdefault(playout_id, []).append(visit)
+            day -= 1
+
+    def store(self, until: datetime.datetime, refused: Container[str]) -> None:
+        """Add the sessions to the stored windows, except for those of `refused` playouts.
+
+        All sessions before `until` are counted then. Call it in the run's transaction.
+        """
+        for day, by_playout in sorted(self._visits.items()):
+            named = ((name, visits) for name, visits in by_playout.items() if name not in refused)
+            for batch in batched(named, _BATCH):
+                self._store(day, dict(batch), until)
+        self._visits.clear()
+
+    def _store(self, day: int, by_playout: dict[str, list[Visit]], until: datetime.datetime) -> None:
+        begin = datetime.datetime.fromtimestamp(self._days.begin(day) / 1000, datetime.UTC)
+        length = (self._days.begin(day + 1) - self._days.begin(day)) // _QUARTER_MS
+        stored = PlayoutWindows.objects.using(_alias()).filter(begin=begin, playout_id__in=list(by_playout))
+        rows = {row.playout_id: row for row in stored}
+        for name, visits in by_playout.items():
+            counts = _counted(visits, self._days.begin(day), length)
+            row = rows.get(name)
+            if row is None:
+                row = rows[name] = PlayoutWindows(playout_id=name, begin=begin)
+            else:
+                counts = list(map(operator.add, _unpack(row.counts), counts))
+            row.until, row.counts = until, _pack(counts)
+        PlayoutWindows.objects.using(_alias()).bulk_create(
+            rows.values(),
             batch_size=_BATCH,
             update_conflicts=True,
             unique_fields=["playout_id", "begin"],
@@ -120,21 +153,10 @@ class Counted:
         )
 
 
-def count(
-    begin: datetime.datetime, after: datetime.datetime, until: datetime.datetime, *, anew: bool
-) -> Counted:
-    """Count the windows that begin in a day, from `begin` to before `after`, up to `until`.
-
-    With `anew`, the day is counted from its start. Else the stored counts stay, and newer sessions are added.
-    """
-    begin, after = begin.astimezone(datetime.UTC), after.astimezone(datetime.UTC)
-    rows = PlayoutWindows.objects.using(_alias()).filter(begin=begin)
-    kept = {} if anew else {row.playout_id: row for row in rows}
-    made = [
-        PlayoutWindows(playout_id=playout_id, begin=begin, until=until, counts=_pack(counts))
-        for playout_id, counts in _counted(begin, (after - begin) // _QUARTER, until, kept)
-    ]
-    return Counted(begin, after, anew, made)
+def forget(begin: datetime.datetime, after: datetime.datetime | None = None) -> None:
+    """Delete the windows of the days from `begin` on, to before `after`."""
+    rows = PlayoutWindows.objects.using(_alias()).filter(begin__gte=begin)
+    (rows if after is None else rows.filter(begin__lt=after)).delete()
 
 
 def _pack(counts: list[int]) -> str:
@@ -154,57 +176,32 @@ def _alias() -> str:
     return router.db_for_write(PlayoutWindows)
 
 
-def _counted(
-    begin: datetime.datetime, length: int, until: datetime.datetime, kept: dict[str, PlayoutWindows]
-) -> Iterator[tuple[str, list[int]]]:
-    """Yield each playout with the counts of `length` windows; playouts without new sessions are left out."""
-    end = begin + (length - 1) * _QUARTER + Interval.DAY.step
-    rows = TrackingSession.objects.primary().started_from(begin).started_before(min(end, until))
-    read: Iterable[Any] = (
-        rows.order_by(*along_index("playout_id", descending=False))
-        .values_list("playout_id", "session_id", "user_id")
-        .iterator(_CHUNK)
-    )
-    first = millisecond_of(first_id(begin))
-    for playout_id, sessions in itertools.groupby(read, operator.itemgetter(0)):
-        row = kept.get(playout_id)
-        if row is None:
-            yield playout_id, _swept(sessions, first, length, since=0)
-            continue
-        before = _unpack(row.counts)
-        # A row of another length is for a day in the site's former zone.
-        if row.until < end and len(before) == _KINDS * length:
-            since = _swept(sessions, first, length, first_id(row.until).int)
-            yield playout_id, list(map(operator.add, before, since))
-
-
-def _swept(sessions: Iterable[Any], first: int, length: int, since: int) -> list[int]:
+def _counted(visits: Iterable[Visit], begin: int, length: int) -> list[int]:
     """Return the sessions and users of `length` windows: first by the hour, then by 24 hours.
 
-    Only sessions with ids from `since` on count. A user counts at a session only in windows that do not
-    already contain the user's previous session.
+    A user counts at a session only in windows that hold neither the user's session before it nor the one
+    after it.
     """
-    # By quarter-hour: sessions, users to add from that window on (hours, days), and users to take off again.
-    started, hours, days, left = ([0] * (length + _DAY) for _ in range(4))
-    last: dict[str, int] = {}
-    for _, session_id, user_id in sessions:
-        quarter = (millisecond_of(session_id) - first) // _QUARTER_MS
-        counts = session_id.int >= since
-        if counts:
-            started[quarter] += 1
-        if user_id is None:
-            continue
-        unseen = last.get(user_id, -1) + 1
-        if unseen <= quarter:
-            last[user_id] = quarter
-            if counts and unseen < length:
-                hours[max(unseen, quarter - _HOUR + 1)] += 1
-                days[max(unseen, quarter - _DAY + 1)] += 1
-                left[quarter + 1] -= 1
-    before = [0, *itertools.accumulate(started)]
-    return [
-        *map(operator.sub, before[_HOUR : _HOUR + length], before),
-        *itertools.accumulate(map(operator.add, hours[:length], left)),
-        *map(operator.sub, before[_DAY : _DAY + length], before),
-        *itertools.accumulate(map(operator.add, days[:length], left)),
-    ]
+    changes = [[0] * (length + 1) for _ in range(_KINDS)]
+    for visit in visits:
+        last = (visit.at - begin) // _QUARTER_MS
+        before = -_NEVER if visit.before is None else (visit.before - begin) // _QUARTER_MS
+        after = _NEVER if visit.after is None else (visit.after - begin) // _QUARTER_MS
+        for width, (sessions, users) in ((_HOUR, (0, 1)), (_DAY, (2, 3))):
+            _add(changes[sessions], last - width + 1, last, length)
+            if visit.has_user:
+                _add(
+                    changes[users],
+                    max(before + 1, last - width + 1),
+                    min(last, after - width),
+                    length,
+                )
+    return [count for change in changes for count in itertools.accumulate(change[:length])]
+
+
+def _add(changes: list[int], first: int, last: int, length: int) -> None:
+    """Add 1 to the windows from `first` to `last`, in a list of the changes from window to window."""
+    first, last = max(first, 0), min(last, length - 1)
+    if first <= last:
+        changes[first] += 1
+        changes[last + 1] -= 1

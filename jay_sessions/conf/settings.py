@@ -192,6 +192,15 @@ class Settings:
         "Two of them look up unknown keys. With `RECORDER` `group`, four write and look up sessions. "
         "The others are for all other requests.",
     )
+    max_daily_playouts: int = setting(
+        parsers.whole_number("must be a whole number of playouts, 1 or more", least=1, most=1_000_000),
+        check="E046",
+        default=20_000,
+        example="20_000",
+        meaning="How many different playouts of a day `jay_rollup_sessions` counts one by one for each API "
+        "key. Further ones are counted together, as other playouts. A client that invents playout ids "
+        "cannot fill the database this way. The same limit holds for providers.",
+    )
     pin_workers: bool = setting(
         parsers.flag,
         check="E031",

@@ -69,22 +69,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="ChangedDay",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("day", models.DateField()),
-                ("onward", models.BooleanField(db_default=False, default=False)),
-            ],
-            options={
-                "db_table": "jay_changed_day",
-            },
-        ),
-        migrations.CreateModel(
             name="ErasedUser",
             fields=[
                 ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -92,102 +76,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "jay_erased_user",
-            },
-        ),
-        migrations.CreateModel(
-            name="RollupState",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("zone", models.CharField(max_length=255)),
-                ("rolled_until", models.DateTimeField(null=True)),
-                ("version", models.PositiveBigIntegerField(db_default=0, default=0)),
-            ],
-            options={
-                "db_table": "jay_rollup_state",
-            },
-        ),
-        migrations.CreateModel(
-            name="DailyCount",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("site", "site"),
-                            ("playout", "playout"),
-                            ("provider", "provider"),
-                            ("source", "source"),
-                            ("device", "device"),
-                            ("country", "country"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("name", models.CharField(max_length=255)),
-                ("day", models.DateField()),
-                ("sessions", models.PositiveBigIntegerField()),
-                ("ended", models.PositiveBigIntegerField()),
-                ("ended_duration", models.DurationField()),
-            ],
-            options={
-                "db_table": "jay_daily_count",
-                "indexes": [
-                    models.Index(fields=["kind", "day", "name", "sessions"], name="jay_daily_count_day")
-                ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("kind", "name", "day"), name="jay_daily_count_unique")
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="DailyUsers",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("site", "site"),
-                            ("playout", "playout"),
-                            ("provider", "provider"),
-                            ("source", "source"),
-                            ("device", "device"),
-                            ("country", "country"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("name", models.CharField(max_length=255)),
-                ("day", models.DateField()),
-                ("last_day", models.DateField(null=True)),
-                ("users", models.PositiveBigIntegerField()),
-            ],
-            options={
-                "db_table": "jay_daily_users",
-                "indexes": [
-                    models.Index(
-                        fields=["kind", "name", "day", "last_day", "users"], name="jay_daily_users_day"
-                    ),
-                    models.Index(
-                        fields=["kind", "name", "last_day", "day", "users"], name="jay_daily_users_last"
-                    ),
-                ],
             },
         ),
         migrations.CreateModel(
@@ -363,6 +251,87 @@ class Migration(migrations.Migration):
                         fields=["session"],
                         name="jay_ended_deleted",
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="FetchedZephrSession",
+            fields=[
+                ("zephr_session_id", models.CharField(max_length=255, primary_key=True, serialize=False)),
+            ],
+            options={
+                "db_table": "jay_fetched_zephr_session",
+            },
+        ),
+        migrations.CreateModel(
+            name="LateSession",
+            fields=[
+                ("session_id", models.UUIDField(primary_key=True, serialize=False)),
+            ],
+            options={
+                "db_table": "jay_late_session",
+            },
+        ),
+        migrations.CreateModel(
+            name="RollupState",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("zone", models.CharField(max_length=255)),
+                ("rolled_until", models.DateTimeField(null=True)),
+                ("snapshot", models.TextField(db_default="", default="")),
+                ("server", models.TextField(db_default="", default="")),
+                ("recount_from", models.DateField(null=True)),
+                ("checked", models.DateField(null=True)),
+                ("hours", models.JSONField(default=dict)),
+                ("names", models.JSONField(default=dict)),
+                ("version", models.PositiveBigIntegerField(db_default=0, default=0)),
+            ],
+            options={
+                "db_table": "jay_rollup_state",
+            },
+        ),
+        migrations.CreateModel(
+            name="DailyCount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("site", "site"),
+                            ("playout", "playout"),
+                            ("provider", "provider"),
+                            ("source", "source"),
+                            ("device", "device"),
+                            ("country", "country"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+                ("day", models.DateField()),
+                ("sessions", models.PositiveBigIntegerField()),
+                ("ended", models.PositiveBigIntegerField()),
+                ("ended_duration", models.DurationField()),
+                ("users", models.TextField()),
+            ],
+            options={
+                "db_table": "jay_daily_count",
+                "indexes": [
+                    models.Index(fields=["kind", "day", "name", "sessions"], name="jay_daily_count_day")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "name", "day"), name="jay_daily_count_unique")
                 ],
             },
         ),

@@ -4,18 +4,18 @@ from .api_keys import ApiKey
 from .ended import EndedSession, EndedSessionQuerySet, Reason
 from .erased_users import ErasedUser
 from .grants import Scope
-from .rollups import ChangedDay, DailyCount, DailyUsers, PlayoutWindows, RollupState
+from .rollups import DailyCount, FetchedZephrSession, LateSession, PlayoutWindows, RollupState
 from .sessions import TrackingSession, TrackingSessionQuerySet
 from .zephr import LinkedZephrSession
 
 __all__ = [
     "ApiKey",
-    "ChangedDay",
     "DailyCount",
-    "DailyUsers",
     "EndedSession",
     "EndedSessionQuerySet",
     "ErasedUser",
+    "FetchedZephrSession",
+    "LateSession",
     "LinkedZephrSession",
     "PlayoutWindows",
     "Reason",

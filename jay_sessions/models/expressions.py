@@ -1,6 +1,5 @@
 """SQL that Django's ORM lacks: the order and operators of an index, and some database functions."""
 
-import datetime
 from typing import Any
 
 from django.db import models
@@ -49,24 +48,6 @@ class WithoutIndex(models.Func):
     template = "(%(expressions)s || '')"
 
 
-class StepBegin(models.Func):
-    """The first day of the step that contains `day`: a period from `first` is cut into steps of `days`."""
-
-    output_field = models.DateField()
-
-    def __init__(self, day: str, first: datetime.date, days: int) -> None:
-        super().__init__(day, models.Value(first, models.DateField()), models.Value(days))
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
-        day, first, days = (compiler.compile(part) for part in self.source_expressions)
-        if connection.vendor == "sqlite":
-            past = f"CAST(julianday({day[0]}) - julianday({first[0]}) AS INTEGER) %% {days[0]}"
-            sql = f"date({day[0]}, '-' || ({past}) || ' days')"
-        else:
-            sql = f"({day[0]} - MOD({day[0]} - CAST({first[0]} AS date), {days[0]}))"
-        return sql, [*day[1], *day[1], *first[1], *days[1]]
-
-
 class CarriedStart(models.Func):
     """The time in a session's id, to the second, as `uuid7.moment_of` reads it."""
 
@@ -105,3 +86,17 @@ class TransactionNumber(models.Func):
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
         return (self.POSTGRESQL if connection.vendor == "postgresql" else self.SQLITE), []
+
+
+class InSnapshot(models.Func):
+    """Whether a snapshot of PostgreSQL shows what a transaction, given by its number, has done."""
+
+    output_field = models.BooleanField()
+
+    def __init__(self, number: str, snapshot: str) -> None:
+        super().__init__(number, models.Value(snapshot))
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        number, snapshot = (compiler.compile(part) for part in self.source_expressions)
+        sql = f"pg_visible_in_snapshot(({number[0]})::text::xid8, ({snapshot[0]})::text::pg_snapshot)"
+        return sql, [*number[1], *snapshot[1]]

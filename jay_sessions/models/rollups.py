@@ -1,5 +1,7 @@
-"""The counts of past days, stored so that statistics are fast (see `analytics/rollups.py`)."""
+"""The counts of sessions, stored so that statistics are fast (see `analytics/rollups.py`)."""
 
+import uuid
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.db import models
@@ -21,10 +23,12 @@ class Dimension(models.TextChoices):
 
 
 class DailyCount(models.Model):
-    """The sums of a day: sessions, ended sessions, and the total duration of the ended ones.
+    """The numbers of a day: sessions, ended sessions, the total duration of the ended ones, and users.
 
-    `name` is the value of the dimension `kind`, such as a playout's id; it is empty for the site. Days are
-    days of the time zone in `RollupState`.
+    `name` is the value of the dimension `kind`, such as a playout's id. It is empty for the site, and for all
+    names beyond `MAX_DAILY_PLAYOUTS` together. Days are days of the time zone in `RollupState`. `users` is
+    packed by `analytics/daily_counts.py`: the users of the day by the number of days since they were there
+    before. No user id is stored.
     """
 
     kind = models.CharField(max_length=10, choices=Dimension)
@@ -33,6 +37,7 @@ class DailyCount(models.Model):
     sessions = models.PositiveBigIntegerField()
     ended = models.PositiveBigIntegerField()
     ended_duration = models.DurationField()
+    users = models.TextField()
 
     class Meta:
         db_table = "jay_daily_count"
@@ -41,27 +46,6 @@ class DailyCount(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["kind", "day", "name", "sessions"], name="jay_daily_count_day")
-        ]
-
-
-class DailyUsers(models.Model):
-    """The number of users on a day, grouped by the last day before it on which they were active.
-
-    `last_day` is None for new users. The distinct users of a period are then a sum over its days: of the
-    users with a `last_day` before the period, or None. No user id is stored.
-    """
-
-    kind = models.CharField(max_length=10, choices=Dimension)
-    name = models.CharField(max_length=MAX_LENGTH)
-    day = models.DateField()
-    last_day = models.DateField(null=True)
-    users = models.PositiveBigIntegerField()
-
-    class Meta:
-        db_table = "jay_daily_users"
-        indexes: ClassVar = [
-            models.Index(fields=["kind", "name", "day", "last_day", "users"], name="jay_daily_users_day"),
-            models.Index(fields=["kind", "name", "last_day", "day", "users"], name="jay_daily_users_last"),
         ]
 
 
@@ -86,28 +70,56 @@ class PlayoutWindows(models.Model):
         indexes: ClassVar = [models.Index(fields=["begin"], name="jay_windows_begin")]
 
 
-class ChangedDay(models.Model):
-    """A note that a day must be counted again: a session of it ended later, or was found at Zephr.
+class LateSessionQuerySet(models.QuerySet["LateSession"]):
+    """Notes sessions that may be stored after their time was counted."""
 
-    `onward`: sessions were added, so all later days must be counted again, too. Rows are only inserted and
-    deleted, so no writer waits for another one.
+    def note(self, session_ids: Iterable[uuid.UUID]) -> None:
+        """Note the sessions; call it in the transaction that inserts them."""
+        self._for_write = True
+        self.bulk_create((self.model(session_id=pk) for pk in session_ids), ignore_conflicts=True)
+
+
+class LateSession(models.Model):
+    """A note that a session may be stored after its time was counted.
+
+    A run of the rollups counts it if so, and removes the note. Rows are only inserted and deleted.
     """
 
-    day = models.DateField()
-    onward = models.BooleanField(default=False, db_default=False)
+    session_id = models.UUIDField(primary_key=True)
+
+    objects = LateSessionQuerySet.as_manager()
 
     class Meta:
-        db_table = "jay_changed_day"
+        db_table = "jay_late_session"
+
+
+class FetchedZephrSession(models.Model):
+    """A note that a linked Zephr session was fetched: its sessions have a device and a country now."""
+
+    zephr_session_id = models.CharField(max_length=MAX_LENGTH, primary_key=True)
+
+    class Meta:
+        db_table = "jay_fetched_zephr_session"
 
 
 class RollupState(models.Model):
-    """The state of the counting, in one row: the end of the counted time, and the time zone of its days.
+    """The state of the counting, in one row.
 
-    `version` goes up each time that a run stores counts, so that another run notices it.
+    Sessions that started before `rolled_until` are counted, by days of the time zone `zone`. `snapshot` says
+    which ends are counted, on the server `server` (see `analytics/new_ends.py`). Days from `recount_from` on
+    are counted anew. `names` are the numbers of playouts and providers that have counts of their own, by
+    day, dimension and API key. For the search for uncounted sessions (`analytics/uncounted.py`), `hours` are
+    the numbers of counted sessions by hour since 1970, and `checked` is the day of the last search.
     """
 
     zone = models.CharField(max_length=MAX_LENGTH)
     rolled_until = models.DateTimeField(null=True)
+    snapshot = models.TextField(default="", db_default="")
+    server = models.TextField(default="", db_default="")
+    recount_from = models.DateField(null=True)
+    checked = models.DateField(null=True)
+    hours = models.JSONField(default=dict)
+    names = models.JSONField(default=dict)
     version = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:

@@ -17,6 +17,7 @@ from ..database import keyset
 from ..database.errors import translating_errors
 from .ended import EndedSession, Reason, valid_from
 from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
+from .rollups import LateSession
 from .values import ValuesQuerySet
 
 _BATCH = 1000
@@ -26,11 +27,23 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
     """Filters for sessions. An id contains the start (see `uuid7`), so a time range is a range of ids."""
 
     def bulk_create(self, objs: Iterable["TrackingSession"], *args: Any, **kwargs: Any) -> Any:
-        """Insert sessions. Raises ValidationError if an id does not contain its session's start."""
+        """Insert sessions, and let the rollups count them, whatever their time is.
+
+        Raises ValidationError if an id does not contain its session's start.
+        """
         objs = list(objs)
         for session in objs:
             check_id(session)
-        return super().bulk_create(objs, *args, **kwargs)
+        self._for_write = True
+        ids = {session.session_id for session in objs}
+        with transaction.atomic(self.db):
+            if kwargs.get("ignore_conflicts") or kwargs.get("update_conflicts"):
+                # What is stored already is counted already.
+                stored = self.model._default_manager.using(self.db).filter(pk__in=ids)
+                ids -= set(stored.values_list("pk", flat=True))
+            created = super().bulk_create(objs, *args, **kwargs)
+            LateSession.objects.using(self.db).note(ids)
+        return created
 
     def primary(self) -> Self:
         """Return the same query for the database that takes the writes: a replica may be behind."""
@@ -90,6 +103,10 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
     def started_before(self, moment: datetime.datetime) -> Self:
         """Keep the sessions that started before `moment` (aware)."""
         return self.filter(session_id__lt=first_id(moment))
+
+    def started_between(self, begin: datetime.datetime, end: datetime.datetime) -> Self:
+        """Keep the sessions that started from `begin` to before `end` (both aware)."""
+        return self.started_from(begin).started_before(end)
 
     def of_user(self, user_id: str) -> Self:
         """Keep a user's sessions. `user_id` is the plain id or a stored form of it."""
@@ -276,10 +293,18 @@ class TrackingSession(models.Model):
         check_id(self)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the session. Raises ValidationError if a new session's id does not contain its start."""
-        if self._state.adding:
-            check_id(self)
-        super().save(*args, **kwargs)
+        """Save the session; a new one is counted by the rollups, whatever its time is.
+
+        Raises ValidationError if a new session's id does not contain its start.
+        """
+        if not self._state.adding:
+            super().save(*args, **kwargs)
+            return
+        check_id(self)
+        alias = kwargs.get("using") or router.db_for_write(TrackingSession, instance=self)
+        with transaction.atomic(alias):
+            super().save(*args, **kwargs)
+            LateSession.objects.using(alias).note([self.session_id])
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
         """Delete the session, and end it if its token may still be valid: its end stays."""

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .. import conf
 from ..database import leases
 from ..database.connections import is_grouped
+from ..database.errors import tried_again
 from ..database.queries import ask
 from ..models import EndedSession, Reason
 from ..models.ended import ends_stored
@@ -57,10 +58,15 @@ async def ais_ended(session_id: str) -> bool:
 def end(session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
     """Store the end of a session; return whether it had not ended before. Database errors pass through."""
     alias = router.db_for_write(EndedSession)
-    is_new = statements.end(connections[alias], session_id, reason, now)
+    is_new = _stored(alias, session_id, reason, now)
     if is_new:
         transaction.on_commit(lambda: _remember(None, [session_id], alias), using=alias)
     return is_new
+
+
+@tried_again
+def _stored(alias: str, session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
+    return statements.end(connections[alias], session_id, reason, now)
 
 
 def _remember(sender: Any, session_ids: Sequence[uuid.UUID], using: str, **kwargs: Any) -> None:

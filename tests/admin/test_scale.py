@@ -361,7 +361,7 @@ def test_the_summary_costs_the_list_few_queries_where_sessions_are_rolled_up(
     list(rollups.run())
     admin_client.get(LIST)
     # One more asks PostgreSQL for its time.
-    with django_assert_num_queries(14 if connection.vendor == "postgresql" else 13):
+    with django_assert_num_queries(13 if connection.vendor == "postgresql" else 12):
         assert "Sessions today" in admin_client.get(LIST).content.decode()
 
 

@@ -12,11 +12,11 @@ from django.db import connection
 from django.utils import timezone
 
 from jay_sessions import sessions
-from jay_sessions.analytics import enrichment
+from jay_sessions.analytics import enrichment, rollups
 from jay_sessions.analytics.enrichment import Outcome
 from jay_sessions.exceptions import ZephrUnavailable
 from jay_sessions.models import LinkedZephrSession
-from jay_sessions.models.rollups import ChangedDay
+from jay_sessions.models.rollups import DailyCount, Dimension
 from jay_sessions.models.zephr import CLAIM_LASTS
 from project.zephr_demo_sessions import DEMO_SESSIONS
 from project.zephr_stand_in import ZephrStandIn
@@ -85,14 +85,19 @@ def test_what_zephr_says_of_the_session_and_its_device_is_stored(zephr):
     assert found.fetched_at is not None
 
 
-def test_the_days_of_the_sessions_that_are_linked_to_it_are_noted(zephr, time_machine):
+def test_the_sessions_that_are_linked_to_it_are_counted_by_device_once(zephr, time_machine):
     now = timezone.now()
-    for days in (9, 9, 3, 0):
+    for days in (9, 9, 3, 1):
         time_machine.move_to(now - datetime.timedelta(days=days), tick=False)
         link(KNOWN)
+    time_machine.move_to(now, tick=False)
+    list(rollups.run())
     enrichment.enrich(KNOWN)
-    noted = sorted((now.date() - note.day).days for note in ChangedDay.objects.all())
-    assert noted == [3, 9]
+    time_machine.move_to(now + datetime.timedelta(hours=1), tick=False)
+    for _ in range(2):
+        list(rollups.run())
+        counted = DailyCount.objects.filter(kind=Dimension.COUNTRY).order_by("day")
+        assert [((now.date() - row.day).days, row.sessions) for row in counted] == [(9, 2), (3, 1), (1, 1)]
 
 
 def test_of_several_devices_it_is_that_of_the_session(zephr):

@@ -23,7 +23,7 @@ from jay_sessions.core import user_ids
 from jay_sessions.core.uuid7 import moment_of, uuid7
 from jay_sessions.exceptions import NoSession
 from jay_sessions.models import ApiKey, EndedSession, TrackingSession
-from jay_sessions.models.rollups import ChangedDay, DailyCount
+from jay_sessions.models.rollups import DailyCount, LateSession
 from jay_sessions.store import ended
 
 from ..conftest import sql_refused, until
@@ -305,7 +305,7 @@ def test_a_dry_run_imports_nothing(tmp_path):
     said = brought(path, dry_run=True)
     assert said == "Nothing is wrong. Without --dry-run: Sessions: 1 imported, 0 already there.\n"
     assert not TrackingSession.objects.exists()
-    assert not ChangedDay.objects.exists()
+    assert not LateSession.objects.exists()
 
 
 @pytest.mark.parametrize("names", [["absent.csv"], ["."]])
@@ -348,7 +348,7 @@ def test_a_database_that_goes_away_is_told_with_how_far_it_came(tmp_path, monkey
 
 def test_a_batch_and_the_notes_of_its_days_are_there_together_or_not_at_all(tmp_path):
     path = as_ndjson(tmp_path / "a", [line()])
-    with sql_refused("jay_changed_day"), pytest.raises(CommandError):
+    with sql_refused("jay_late_session"), pytest.raises(CommandError):
         brought(path)
     assert not TrackingSession.objects.exists()
 
@@ -379,7 +379,7 @@ def test_the_numbers_are_right_after_a_run_of_the_rollups(days, tmp_path):
     path = as_ndjson(tmp_path / "old", lines)
     assert brought(path).endswith("Run jay_rollup_sessions to count them.\n")
     run()
-    assert not ChangedDay.objects.exists()
+    assert not LateSession.objects.exists()
     for first in (TODAY - 400 * DAY, TODAY - 40 * DAY, TODAY - 6 * DAY):
         assert_right(first, first + 8 * DAY)
     assert_right(TODAY - 35 * DAY, TODAY + DAY)
@@ -401,18 +401,20 @@ def numbers_of_the_statistics():
 
 
 def clear_rollups():
-    from jay_sessions.models.rollups import DailyUsers, PlayoutWindows, RollupState
+    from jay_sessions.models.rollups import PlayoutWindows, RollupState
 
-    for model in (DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
+    for model in (DailyCount, PlayoutWindows, LateSession, RollupState):
         model.objects.all().delete()
 
 
 @pytest.mark.parametrize("counted", [1, 2, 3])
-def test_a_run_of_the_rollups_that_is_cut_off_is_gone_on_with(counted, tmp_path):
+def test_a_run_of_the_rollups_that_is_cut_off_is_gone_on_with(counted, tmp_path, monkeypatch):
     for back in (0, 20, 21, 22, 30):
         store(NOON - back * DAY)
     run()
-    brought(as_ndjson(tmp_path / "old", [line(NOON - 25 * DAY, user_id="ada")]))
+    days = (25, 24, 23, 19)
+    brought(as_ndjson(tmp_path / "old", [line(NOON - day * DAY, user_id="ada") for day in days]))
+    monkeypatch.setattr(rollups, "_BATCH", 1)
     steps = rollups.run()
     for _ in range(counted):
         next(steps)

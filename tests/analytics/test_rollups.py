@@ -9,32 +9,24 @@ import zoneinfo
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jay_sessions import retention, sessions
-from jay_sessions.analytics import (
-    changed_days,
-    day_rollups,
-    rollups,
-    site_days,
-    statistics,
-    timeseries,
-    windows,
-)
+from jay_sessions.analytics import rollups, site_days, statistics, timeseries
 from jay_sessions.analytics.buckets import Interval
 from jay_sessions.analytics.statistics import Filters, Metrics
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.exceptions import StoreUnavailable
-from jay_sessions.models import LinkedZephrSession, TrackingSession
+from jay_sessions.models import ApiKey, LinkedZephrSession, TrackingSession
 from jay_sessions.models.rollups import (
-    ChangedDay,
     DailyCount,
-    DailyUsers,
     Dimension,
+    FetchedZephrSession,
+    LateSession,
     PlayoutWindows,
     RollupState,
 )
@@ -47,6 +39,7 @@ pytestmark = pytest.mark.django_db
 
 NOON = datetime.datetime(2025, 10, 24, 12, tzinfo=datetime.UTC)
 DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
+MINUTE = datetime.timedelta(minutes=1)
 TODAY = NOON.date()
 PLAYOUTS = {"netflix:1": "netflix", "netflix:2": "netflix", "zdf:1": "zdf", "550e8400": None}
 
@@ -66,12 +59,15 @@ def store(moment=NOON, playout="netflix:1", user="ada", ended=None, source="here
 
 
 def run(**options):
-    return [step.day for step in rollups.run(**options)]
+    """Run; gives how many sessions and ends were counted, and the days that were counted anew."""
+    steps = list(rollups.run(**options))
+    days = [step.recounted for step in steps if step.recounted is not None]
+    return sum(step.sessions for step in steps), sum(step.ends for step in steps), days
 
 
 def clear():
     forget_sessions()
-    for model in (DailyCount, DailyUsers, PlayoutWindows, ChangedDay, RollupState):
+    for model in (DailyCount, PlayoutWindows, LateSession, FetchedZephrSession, RollupState):
         model.objects.all().delete()
 
 
@@ -130,7 +126,7 @@ def test_a_day_is_counted_by_site_playout_provider_and_source(now):
     store(ended=HOUR)
     store(playout="netflix:2")
     store(user=None, playout="550e8400")
-    assert run() == [TODAY]
+    assert run() == (3, 0, [])
     counted = {(row.kind, row.name): row.sessions for row in DailyCount.objects.all()}
     assert counted == {
         ("site", ""): 3,
@@ -193,128 +189,104 @@ def test_a_second_run_changes_nothing(now):
     store()
     run()
     before = list(DailyCount.objects.values_list("kind", "name", "day", "sessions", "ended").order_by("pk"))
-    assert run() == [TODAY]
+    assert run() == (0, 0, [])
     after = list(DailyCount.objects.values_list("kind", "name", "day", "sessions", "ended").order_by("pk"))
     assert sorted(before) == sorted(after)
     assert_right(TODAY - DAY, TODAY + DAY)
 
 
-def test_a_session_that_is_ended_on_a_later_day_changes_the_day_it_began(now):
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("later", [datetime.timedelta(), HOUR, DAY, 40 * DAY])
+def test_an_end_is_added_to_the_day_on_which_its_session_began(now, later):
     token = sessions.start("netflix:1", "ada").encoded
-    now(NOON + DAY)
+    now(NOON + 11 * HOUR)
     run()
+    now(NOON + 11 * HOUR + later)
     sessions.end([token])
-    assert ChangedDay.objects.get().day == TODAY
     assert statistics.total(Filters(), TODAY, TODAY + DAY).ended == 0
-    assert run() == [TODAY, TODAY + DAY]
+    assert run() == (0, 1, [])
     assert statistics.total(Filters(), TODAY, TODAY + DAY).ended == 1
-    assert not ChangedDay.objects.exists()
+    assert run() == (0, 0, [])
     assert_right(TODAY, TODAY + 2 * DAY)
 
 
-def test_a_run_that_is_cut_off_leaves_its_notes_for_the_next_one(now, monkeypatch):
+def test_an_end_before_its_session_is_counted_counts_with_it(now):
+    now(NOON)
+    sessions.end([sessions.start("netflix:1", "ada").encoded])
+    run()
+    now(NOON + HOUR)
+    assert run() == (1, 0, [])
+    assert_right(TODAY, TODAY + DAY)
+
+
+def test_ends_of_sessions_that_were_purged_before_they_were_counted_are_none(now):
+    row = store(NOON)
+    run()
+    TrackingSession.objects.all().drop()
+    end(NOON + HOUR, row)
+    store(NOON + HOUR)
+    assert run() == (1, 0, [])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", ["daily_counts.Changes.store", "windows.Changes.store"])
+def test_a_run_that_is_cut_off_counts_nothing_twice(now, monkeypatch, part):
     token = sessions.start("netflix:1", "ada").encoded
-    now(NOON + DAY)
+    now(NOON + 11 * HOUR)
     run()
     sessions.end([token])
+    store(NOON + 10.5 * HOUR)
+    store(NOON - 3 * DAY)
 
     def stop(*args):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(day_rollups, "counts", stop)
+        cut_off.setattr(f"jay_sessions.analytics.{part}", stop)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert statistics.total(Filters(), TODAY, TODAY + DAY).ended == 0
-    run()
-    assert statistics.total(Filters(), TODAY, TODAY + DAY).ended == 1
-
-
-def during_the_first_count(monkeypatch, work):
-    """Let `work` happen while a run counts, once."""
-    left, count = [work], windows.count
-
-    def interrupted(*args, **options):
-        counted = count(*args, **options)
-        while left:
-            left.pop()()
-        return counted
-
-    monkeypatch.setattr(windows, "count", interrupted)
-
-
-def test_what_is_noted_while_a_run_counts_is_left_for_the_next_one(now, monkeypatch):
-    session = store(NOON, ended=None)
-    now(NOON + DAY)
-
-    def end_it():
-        end(timezone.now(), session)
-        ChangedDay.objects.create(day=TODAY)
-
-    during_the_first_count(monkeypatch, end_it)
-    run()
-    assert ChangedDay.objects.count() == 1
-    run()
-    assert not ChangedDay.objects.exists()
-    assert statistics.total(Filters(), TODAY, TODAY + DAY).ended == 1
-
-
-def test_who_was_overtaken_by_another_run_counts_once_more(now, monkeypatch):
-    store(NOON)
-    now(NOON + DAY)
-
-    def overtake():
-        store(NOON + HOUR, user="bob")
-        run()
-
-    during_the_first_count(monkeypatch, overtake)
-    run()
-    assert_right(TODAY, TODAY + 2 * DAY)
-    assert DailyCount.objects.get(kind=Dimension.SITE, day=TODAY).sessions == 2
+    assert run() == (2, 1, [])
+    assert_right(TODAY - 4 * DAY, TODAY + DAY)
 
 
 COUNT_BESIDE_A_WRITER = """
-import sqlite3, sys
-from django.db import connection
+import datetime, sqlite3, threading
+from django.db import connection, transaction
 from jay_sessions import sessions
-from jay_sessions.analytics import aggregates, rollups, windows
+from jay_sessions.analytics import counting, rollups
 
-sessions.start("netflix:1", "ada")
-writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=0, isolation_level=None)
-written = []
+for number in range(7):
+    sessions.start(f"netflix:{number}", "ada")
+rollups.SETTLE *= -1
+rollups.step_size = lambda alias: 2
+before, written, threads = counting.before, [], []
 
-def beside(count):
-    def counted(*args, **options):
-        writer.execute("INSERT INTO jay_changed_day (day) VALUES ('2000-01-01')")
-        written.append(count.__name__)
-        return count(*args, **options)
-    return counted
+def write():
+    writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=30)
+    writer.execute("INSERT INTO jay_erased_user VALUES ('ada', '2026-01-01')")
+    writer.commit()
+    written.append(True)
 
-for module, name in ((aggregates, "counts"), (aggregates, "users"), (windows, "_counted")):
-    setattr(module, name, beside(getattr(module, name)))
-days = len(list(rollups.run()))
-print(days, *sorted(set(written)))
+def beside(*args):
+    if not threads:
+        threads.append(threading.Thread(target=write))
+        threads[0].start()
+    return before(*args)
+
+counting.before = beside
+counted = [step.sessions for step in rollups.run()]
+threads[0].join()
+print(sum(counted), max(counted) < 7, len(written))
 """
 
 
-def test_with_sqlite_nobody_has_to_wait_while_a_day_is_counted(tmp_path):
+@pytest.mark.once
+def test_with_sqlite_others_wait_for_one_step_at_most(tmp_path):
     environment = servers.example_site(f"sqlite:///{tmp_path / 'db'}")
     servers.manage(environment, "migrate", "--verbosity", "0")
     said = servers.manage(environment, "shell", "-v0", "-c", COUNT_BESIDE_A_WRITER)
-    assert said == "1 _counted counts users"
-
-
-def test_a_session_that_is_ended_on_its_day_leaves_no_note(now):
-    sessions.end([sessions.start("netflix:1", "ada").encoded])
-    assert not ChangedDay.objects.exists()
-
-
-def test_ending_twice_leaves_one_note(now):
-    token = sessions.start("netflix:1", "ada").encoded
-    now(NOON + DAY)
-    sessions.end([token])
-    sessions.end([token])
-    assert ChangedDay.objects.count() == 1
+    assert said == "7 True 1"
 
 
 def test_a_late_session_is_counted_and_so_is_what_it_changes(now):
@@ -324,35 +296,135 @@ def test_a_late_session_is_counted_and_so_is_what_it_changes(now):
     store(NOON - 4 * DAY, user="bob")
     store(NOON - 4 * DAY)
     store(NOON - 3 * DAY, playout="zdf:1", user="bob")
-    assert run() == [TODAY - back * DAY for back in (4, 3, 2, 1, 0)]
+    assert run() == (3, 0, [])
     assert_right(TODAY - 5 * DAY, TODAY + DAY)
+    assert not LateSession.objects.exists()
 
 
-@pytest.mark.parametrize("counted", range(1, 6))
-def test_a_run_that_is_cut_off_after_a_late_session_is_gone_on_with(now, counted):
+def test_late_sessions_are_counted_in_bounded_steps(now, monkeypatch):
+    monkeypatch.setattr(rollups, "_BATCH", 2)
     for back in (0, 2, 3, 5):
         store(NOON - back * DAY)
         store(NOON - back * DAY, user=f"user-{back % 2}")
     run()
-    store(NOON - 4 * DAY, user="user-0")
-    store(NOON - 4 * DAY, user="user-1")
+    for hours in range(0, 50, 7):
+        store(NOON - 4 * DAY + hours * HOUR, user=f"user-{hours % 3}")
     steps = rollups.run()
-    days = [next(steps).day for _ in range(counted)]
+    assert next(steps).sessions == 2
     steps.close()
-    assert days == [TODAY - back * DAY for back in (4, 3, 2, 1, 0)][:counted]
-    run()
+    assert run() == (6, 0, [])
     assert_right(TODAY - 5 * DAY, TODAY + DAY)
-    assert not ChangedDay.objects.exists()
+    assert not LateSession.objects.exists()
 
 
-def test_a_session_that_is_late_by_months_is_counted_by_a_rebuild(now):
+def test_a_session_that_is_late_by_months_is_counted_by_the_next_run(now):
     store()
     run()
     store(NOON - 60 * DAY)
-    assert run() == [TODAY]
-    # Of the days between, none has sessions.
-    assert run(rebuild=True) == [TODAY - 60 * DAY, TODAY - 59 * DAY, TODAY]
+    assert run() == (1, 0, [])
     assert_right(TODAY - 61 * DAY, TODAY + DAY)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_the_size_of_steps_changes_no_number(now, monkeypatch, size):
+    monkeypatch.setattr(rollups, "step_size", lambda alias: size)
+    for number in range(12):
+        # Two of them at the same time.
+        store(NOON - (number // 2) * 7 * HOUR, user=f"user-{number % 3}", ended=HOUR if number % 2 else None)
+    assert run() == (12, 0, [])
+    assert_right(TODAY - 5 * DAY, TODAY + DAY)
+
+
+def unnoted(row):
+    """Let a session be stored as by raw SQL, or by an outage: nothing is noted."""
+    LateSession.objects.filter(pk=row.pk).delete()
+
+
+def test_a_late_session_without_a_note_is_found_once_its_hour_is_over(now):
+    store(NOON, user="bob")
+    store(NOON + 9.99 * HOUR - MINUTE)
+    run()
+    unnoted(store(NOON + 9.5 * HOUR))
+    unnoted(store(NOON + 9.5 * HOUR, user="bob"))
+    assert run() == (0, 0, [])
+    now(NOON + 11.5 * HOUR)
+    assert run() == (0, 0, [TODAY])
+    assert_right(TODAY, TODAY + DAY)
+    assert run() == (0, 0, [])
+
+
+def test_late_sessions_of_the_last_week_without_a_note_are_found_once_a_day(now):
+    for back in (0, 2, 5, 9):
+        store(NOON - back * DAY)
+    run()
+    unnoted(store(NOON - 5 * DAY, user="bob"))
+    unnoted(store(NOON - 9 * DAY, user="bob"))
+    assert run() == (0, 0, [])
+    now(NOON + DAY)
+    assert run() == (0, 0, [TODAY - back * DAY for back in (5, 2, 0)])
+    assert run() == (0, 0, [])
+    assert statistics.total(Filters(), TODAY - 6 * DAY, TODAY + DAY).sessions == 4
+
+
+def test_a_transaction_that_commits_late_is_counted(now):
+    now(NOON)
+    with transaction.atomic():
+        sessions.start("netflix:1", "ada")
+    now(NOON + HOUR)
+    with transaction.atomic():
+        started = sessions.start("netflix:1", "bob")
+        assert LateSession.objects.filter(pk=started.token.session_id).exists()
+    now(NOON + 2 * HOUR)
+    assert run() == (2, 0, [])
+    assert not LateSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_playouts_beyond_the_limit_are_counted_together(now, setting):
+    setting(MAX_DAILY_PLAYOUTS=2)
+    for number, playout in enumerate(("netflix:1", "netflix:2", "zdf:1", "netflix:1")):
+        store(NOON - HOUR + number * MINUTE, playout=playout, ended=MINUTE)
+    run()
+    late = store(NOON, playout="zdf:1", user="eve")
+    store(NOON, playout="netflix:2", user="eve")
+    run()
+    end(NOON + HOUR, late)
+    run()
+    counted = {row.name: (row.sessions, row.ended) for row in DailyCount.objects.filter(kind="playout")}
+    assert counted == {"netflix:1": (2, 2), "netflix:2": (2, 1), "": (2, 2)}
+    assert set(PlayoutWindows.objects.values_list("playout_id", flat=True)) == {"netflix:1", "netflix:2"}
+    assert statistics.total(Filters(), TODAY, TODAY + DAY).sessions == 6
+    # What has no windows is counted live.
+    buckets = timeseries.timeseries("zdf:1", NOON - 2 * HOUR, NOON + HOUR, Interval.HOUR, datetime.UTC)
+    assert [(bucket.sessions, bucket.users) for bucket in buckets] == [(0, 0), (1, 1), (1, 1)]
+    assert run(rebuild=True) == (0, 0, [TODAY])
+    again = {row.name: (row.sessions, row.ended) for row in DailyCount.objects.filter(kind="playout")}
+    assert again == counted
+
+
+def test_each_key_has_its_own_limit(now, setting, issue_key):
+    setting(MAX_DAILY_PLAYOUTS=1)
+    issue_key("greedy")
+    issue_key("modest")
+    greedy, modest = ApiKey.objects.order_by("name")
+    for number, (key, playout) in enumerate(
+        ((greedy, "netflix:1"), (greedy, "netflix:2"), (modest, "zdf:1"))
+    ):
+        row = store(NOON + number * MINUTE, playout=playout)
+        TrackingSession.objects.filter(pk=row.pk).update(api_key=key)
+    run()
+    names = DailyCount.objects.filter(kind="playout").values_list("name", flat=True)
+    assert set(names) == {"netflix:1", "zdf:1", ""}
+
+
+def test_days_without_sessions_cost_nothing(now, django_assert_max_num_queries):
+    store(NOON - 3000 * DAY)
+    store()
+    with django_assert_max_num_queries(120):
+        assert run() == (2, 0, [])
+    with django_assert_max_num_queries(60):
+        assert run() == (0, 0, [])
 
 
 def returning(first, after):
@@ -387,13 +459,13 @@ def test_who_returned_after_days_that_are_gone_is_not_new_after_a_recount(now):
 def test_days_without_sessions_between_two_with_are_passed_over(now):
     store(NOON - 400 * DAY)
     store()
-    assert run() == [TODAY - back * DAY for back in (400, 399, 0)]
+    assert run() == (2, 0, [])
     assert_right(TODAY - 3 * DAY, TODAY + DAY)
     assert_right(TODAY - 401 * DAY, TODAY - 390 * DAY)
 
 
 def test_a_site_without_sessions_has_nothing_to_count(now):
-    assert run() == []
+    assert run() == (0, 0, [])
     assert statistics.total(Filters(), TODAY, TODAY + DAY) == Metrics()
     assert statistics.breakdown(Dimension.PLAYOUT, TODAY, TODAY + DAY) == []
 
@@ -414,7 +486,7 @@ def test_erasing_a_user_leaves_the_numbers_and_no_trace_of_who_it_was(now):
     run()
     TrackingSession.objects.all().delete()
     assert statistics.total(Filters(), TODAY - DAY, TODAY).users == 1
-    for model in (DailyCount, DailyUsers):
+    for model in (DailyCount, PlayoutWindows):
         assert "ada" not in str(list(model.objects.values()))
 
 
@@ -494,9 +566,9 @@ def test_linked_sessions_are_counted_by_device_and_country_as_soon_as_zephr_was_
     LinkedZephrSession.objects.create(
         pk="phone", claimed_at=NOON, fetched_at=NOON, device="mobile", country="DE"
     )
-    changed_days.note_enriched("phone")
-    assert [note.day for note in ChangedDay.objects.all()] == [TODAY - DAY]
-    assert run() == [TODAY - DAY, TODAY]
+    FetchedZephrSession.objects.create(pk="phone")
+    run()
+    assert not FetchedZephrSession.objects.exists()
     assert statistics.breakdown(Dimension.DEVICE, TODAY - DAY, TODAY + DAY) == [
         ("mobile", Metrics(sessions=3))
     ]
@@ -568,11 +640,11 @@ def test_the_number_of_queries_is_the_same_for_any_period(now, django_assert_num
         store(NOON - back * DAY)
     run()
     for length in (1, 5, 300):
-        with django_assert_num_queries(6):
-            statistics.by_day(Filters(), TODAY - length * DAY, TODAY + DAY)
         with django_assert_num_queries(5):
+            statistics.by_day(Filters(), TODAY - length * DAY, TODAY + DAY)
+        with django_assert_num_queries(3):
             statistics.total(Filters(), TODAY - length * DAY, TODAY)
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(4):
             statistics.breakdown(Dimension.PLAYOUT, TODAY - length * DAY, TODAY)
 
 
@@ -582,11 +654,11 @@ def command(**options):
     return out.getvalue().strip()
 
 
-def test_the_command_says_how_many_days_it_counted(now):
+def test_the_command_says_how_much_it_counted(now):
     store(NOON - 2 * DAY)
-    assert command() == "3 days counted."
-    assert command() == "1 day counted."
-    assert command(rebuild=True) == "3 days counted."
+    assert command() == "1 session and 0 later ends counted."
+    assert command() == "0 sessions and 0 later ends counted."
+    assert command(rebuild=True) == "0 sessions and 0 later ends counted, 1 day counted anew."
 
 
 def test_the_command_says_that_the_database_is_away():
@@ -697,12 +769,3 @@ def test_nothing_is_purged_by_a_mark_beyond_now(now, setting):
     assert retention.purge_limit() is None
     run()
     assert retention.purge_limit() == NOON - 5 * DAY - HOUR
-
-
-def test_the_end_of_a_session_is_noted_where_its_day_may_be_over(now):
-    # By a clock that is an hour behind it is still the day before.
-    late = NOON + 11 * HOUR + datetime.timedelta(minutes=30)
-    for ended, noted in ((late, True), (NOON + 10 * HOUR, False)):
-        ChangedDay.objects.all().delete()
-        changed_days.note_ended(store(NOON, ended=ended - NOON))
-        assert ChangedDay.objects.exists() == noted

@@ -136,7 +136,7 @@ def test_whole_days_of_the_sites_zone_come_from_the_rollups_and_are_the_same():
     with CaptureQueriesContext(connection) as queries:
         assert timeseries.timeseries(PLAYOUT, *args) == live
     assert not any("VALUES" in query["sql"] for query in queries)
-    assert any("jay_daily_users" in query["sql"] for query in queries)
+    assert any("jay_daily_count" in query["sql"] for query in queries)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
-from jay_sessions.analytics import changed_days, rollups, statistics
+from jay_sessions.analytics import rollups, statistics
 from jay_sessions.analytics.statistics import Filters
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.models import LinkedZephrSession, TrackingSession, TrackingSessionQuerySet
-from jay_sessions.models.rollups import ChangedDay, Dimension
+from jay_sessions.models.rollups import DailyCount, Dimension
 
 from ..admin.test_dashboard import PAGE as DASHBOARD
 from ..admin.test_sessions import LIST
@@ -155,15 +155,19 @@ def test_the_list_shows_it_in_the_state_that_filters_by(setting, admin_client):
 def test_what_zephr_said_changes_the_day_that_its_id_carries():
     put([row(uuid7(NOON - 3 * DAY, 1), NOON, zephr_session_id="phone")])
     LinkedZephrSession.objects.create(pk="phone", claimed_at=NOON, fetched_at=NOON, device="mobile")
-    changed_days.note_enriched("phone")
-    assert [note.day for note in ChangedDay.objects.all()] == [TODAY - 3 * DAY]
+    list(rollups.run())
+    counted = DailyCount.objects.get(kind=Dimension.DEVICE)
+    assert (counted.day, counted.name) == (TODAY - 3 * DAY, "mobile")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_its_end_changes_the_day_that_its_id_carries():
     session = row(uuid7(NOON - 3 * DAY, 1), NOON)
+    put([session])
+    list(rollups.run())
     end(timezone.now(), session)
-    changed_days.note_ended(session)
-    assert [note.day for note in ChangedDay.objects.all()] == [TODAY - 3 * DAY]
+    list(rollups.run())
+    assert DailyCount.objects.get(kind=Dimension.SITE, ended=1).day == TODAY - 3 * DAY
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -9,15 +9,14 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from django.db import router, transaction
+from django.db import router
 
 from ... import conf
 from ...core.batches import batched
-from ...core.uuid7 import moment_of
 from ...database import clock
-from ...database.errors import translating_errors
+from ...database.errors import translating_errors, tried_again
 from ...models import EndedSession, Reason, TrackingSession, erased_users
-from .. import changed_days, day_rollups, early_counts, statistics
+from .. import daily_counts, early_counts, rollup_state, statistics
 from ..site_days import day_of
 from .lines import Line, Problem
 from .rows import Row, Rows
@@ -105,7 +104,7 @@ class Importer:
         # If no session is left, all may come back: an export, a deletion and an import make all ids anew.
         if counted is None or not TrackingSession.objects.primary().exists():
             return None
-        return day_rollups.gone_until(day_of(counted))
+        return daily_counts.gone_until(counted)
 
 
 def _known(ids: Iterable[uuid.UUID]) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
@@ -129,19 +128,16 @@ def _leave_out_erased(rows: list[Row]) -> int:
     return count
 
 
+@tried_again
 def _store(new: list[TrackingSession], ends: list[Row]) -> None:
     if not new and not ends:
         return
-    with transaction.atomic(_alias()):
-        # The write comes before any read: only then does SQLite wait for other writers. The order of ids
-        # matters in PostgreSQL: two imports of the same sessions could wait for each other.
+    # No other import stores the same sessions meanwhile, and no run of the rollups counts them.
+    with rollup_state.locked():
         TrackingSession.objects.primary().bulk_create(
             sorted(new, key=operator.attrgetter("session_id")), ignore_conflicts=True
         )
         _store_ends(ends)
-        added = {session.session_id for session in new}
-        changed_days.note_changed(_days(row.session for row in ends if row.session.session_id not in added))
-        changed_days.note_added(_days(new))
 
 
 def _store_ends(ends: list[Row]) -> None:
@@ -156,7 +152,3 @@ def _store_ends(ends: list[Row]) -> None:
 
 def _alias() -> str:
     return router.db_for_write(TrackingSession)
-
-
-def _days(rows: Iterable[TrackingSession]) -> list[datetime.date]:
-    return sorted({day_of(moment_of(session.session_id)) for session in rows})

@@ -44,6 +44,8 @@ class Command(JayCommand):
     def _count_days(self) -> None:
         if warning := early_counts.warning():
             self.stderr.write(warning)
-        with self.progress(0) as progress:
+        with translating_errors():
+            waiting = rollups.waiting()
+        with self.progress(waiting) as progress:
             for step in rollups.run():
-                progress.add(left=step.left)
+                progress.add(step.sessions or 1)

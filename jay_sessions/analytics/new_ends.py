@@ -1,0 +1,44 @@
+"""Which ends have come since the last run of the rollups.
+
+PostgreSQL's snapshots tell exactly: an end is new if the snapshot of the last run does not show it, however
+late its transaction was committed. The snapshot is stored as text, such as `90:95:90,93`. Its numbers are
+valid on one cluster and its standbys alone. On SQLite there is one writer at a time, so the number of the
+last end is enough.
+"""
+
+from django.db import Error, connections, transaction
+from django.db.models import Max
+
+from ..models import EndedSession, TrackingSession, TrackingSessionQuerySet
+from ..models.ended import COUNTED
+from ..models.expressions import InSnapshot
+
+
+def server(alias: str) -> str:
+    """Return what identifies the cluster; "" if the server does not say it, and for SQLite."""
+    if connections[alias].vendor != "postgresql":
+        return ""
+    try:
+        with transaction.atomic(alias), connections[alias].cursor() as cursor:
+            cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
+            return str(cursor.fetchone()[0])
+    except Error:
+        return ""
+
+
+def snapshot(alias: str) -> str:
+    """Return what the current transaction sees, for `since` in a later one."""
+    if connections[alias].vendor != "postgresql":
+        return str(EndedSession.objects.using(alias).aggregate(last=Max("transaction"))["last"] or 0)
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        return str(cursor.fetchone()[0])
+
+
+def since(earlier: str, alias: str) -> TrackingSessionQuerySet:
+    """Return the sessions with an end that counts in durations and is not in the snapshot `earlier`."""
+    rows = TrackingSession.objects.using(alias).filter(end__reason__in=COUNTED)
+    if connections[alias].vendor != "postgresql":
+        return rows.filter(end__transaction__gt=int(earlier))
+    oldest = int(earlier.partition(":")[0])
+    return rows.filter(~InSnapshot("end__transaction", earlier), end__transaction__gte=oldest)

@@ -1,0 +1,79 @@
+"""Finds the user's session before or after each of many sessions: any one, or one with the same value.
+
+Each is a look-up along an index, whatever the database knows of the rows: mostly the user's index. For a user
+who has many new values at once (such as one id for all visitors), it is the index of the value.
+"""
+
+import collections
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Subquery
+
+from ..core.batches import batched
+from ..models import TrackingSession, TrackingSessionQuerySet
+from ..models.expressions import WithoutIndex
+from ..models.rollups import Dimension, LateSession
+from .aggregates import FIELDS
+
+MANY_VALUES = 20
+"""A user with so many values in one look-up is searched among the sessions of each value."""
+
+_BATCH = 1000
+
+Wanted = tuple[uuid.UUID, str]
+"""A session's id and its user."""
+
+
+def before(alias: str, dimension: Dimension, wanted: Iterable[Wanted]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the id of the user's last session before each session, for those that have one."""
+    others = TrackingSession.objects.using(alias).filter(session_id__lt=OuterRef("session_id"))
+    return _nearest(others.order_by("-session_id"), dimension, wanted)
+
+
+def after(
+    alias: str, dimension: Dimension, wanted: Iterable[Wanted], until: uuid.UUID
+) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the id of the user's first counted session after each session, for those that have one.
+
+    Sessions with ids from `until` on, and those with a note (`LateSession`), are not counted.
+    """
+    late = LateSession.objects.using(alias).filter(pk=OuterRef("session_id"))
+    rows = TrackingSession.objects.using(alias).filter(~Exists(late), session_id__lt=until)
+    others = rows.filter(session_id__gt=OuterRef("session_id"))
+    return _nearest(others.order_by("session_id"), dimension, wanted)
+
+
+def _nearest(
+    others: TrackingSessionQuerySet, dimension: Dimension, wanted: Iterable[Wanted]
+) -> dict[uuid.UUID, uuid.UUID]:
+    rows = TrackingSession.objects.using(others.db).order_by()
+    found: dict[uuid.UUID, uuid.UUID] = {}
+    for ids, by_value in _parts(dimension, list(wanted)):
+        nearest = _of_same_user(others, dimension, by_value=by_value).values("session_id")[:1]
+        for batch in batched(ids, _BATCH):
+            asked = rows.filter(pk__in=batch).annotate(nearest=Subquery(nearest))
+            pairs: Any = asked.values_list("session_id", "nearest")
+            found.update((pk, other) for pk, other in pairs if other is not None)
+    return found
+
+
+def _parts(dimension: Dimension, wanted: list[Wanted]) -> Iterator[tuple[list[uuid.UUID], bool]]:
+    """Yield the ids to look up by the users' index, then those by the index of the value."""
+    if dimension is Dimension.SITE:
+        yield [pk for pk, _ in wanted], False
+        return
+    values = collections.Counter(user for _, user in wanted)
+    yield [pk for pk, user in wanted if values[user] < MANY_VALUES], False
+    yield [pk for pk, user in wanted if values[user] >= MANY_VALUES], True
+
+
+def _of_same_user(others: Any, dimension: Dimension, *, by_value: bool) -> Any:
+    if dimension is Dimension.SITE:
+        return others.filter(user_id=OuterRef("user_id"))
+    column = FIELDS[dimension]
+    indexed, other = (column, "user_id") if by_value else ("user_id", column)
+    # Without statistics, PostgreSQL might else read all rows of a source or a provider.
+    others = others.annotate(unindexed=WithoutIndex(other)).filter(unindexed=OuterRef(other))
+    return others.filter(**{indexed: OuterRef(indexed)})

@@ -1,0 +1,65 @@
+"""The state of the rollups: how it is locked, and how counting begins anew."""
+
+import contextlib
+import datetime
+import zoneinfo
+from collections.abc import Iterator
+
+from django.db import connections, router, transaction
+from django.db.models import F
+
+from ..models.rollups import DailyCount, RollupState
+from . import daily_counts, site_days, windows
+from .site_days import day_of, start_of
+
+_ONE_DAY = datetime.timedelta(days=1)
+_STATE = 1
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[RollupState]:
+    """Yield the state in a transaction in which all queries see one state of the database.
+
+    Changes of the yielded state are stored. Other runs and imports wait until the end. In SQLite, all other
+    writers do.
+    """
+    alias = router.db_for_write(RollupState)
+    connection = connections[alias]
+    # In a test's transaction, the level can no longer be chosen.
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(alias, durable=True):
+        states = RollupState.objects.using(alias)
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                if is_outermost:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                # Not a query: what the transaction sees is decided after the wait.
+                cursor.execute(f'LOCK TABLE "{RollupState._meta.db_table}" IN SHARE ROW EXCLUSIVE MODE')
+        else:
+            # SQLite waits for other writers only if a transaction begins with a write.
+            states.filter(pk=_STATE).update(version=F("version"))
+        state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
+        yield state
+        state.version += 1
+        state.save(using=alias)
+
+
+def begin_in_zone(state: RollupState, first: datetime.date) -> None:
+    """Forget the numbers of days of another zone, so that all sessions are counted by the site's present one.
+
+    Days without their sessions keep their numbers. `first` is the day of the first session.
+    """
+    alias = router.db_for_write(RollupState)
+    oldest = min(first, start_of(first).astimezone(zoneinfo.ZoneInfo(state.zone)).date())
+    kept = daily_counts.sessions_counted(first - _ONE_DAY)
+    DailyCount.objects.using(alias).filter(day__gte=oldest).delete()
+    windows.forget(start_of(first if kept else first - _ONE_DAY))
+    state.zone, state.rolled_until, state.recount_from = str(site_days.zone()), None, None
+    state.names, state.hours = {}, {}
+
+
+def forget_names(state: RollupState) -> None:
+    """Forget the numbers of names of days that are over for long."""
+    if state.rolled_until is not None:
+        oldest = day_of(state.rolled_until).toordinal() - 1
+        state.names = {key: count for key, count in state.names.items() if int(key.split()[0]) >= oldest}
