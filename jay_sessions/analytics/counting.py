@@ -6,7 +6,7 @@ later is added to the same day.
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..core.uuid7 import millisecond_of
@@ -16,7 +16,6 @@ from ..models.rollups import Dimension
 from . import daily_counts, previous, windows
 from .aggregates import WITH_USERS
 from .site_days import Days
-from .windows import Visit
 
 _FIELDS = (
     "session_id",
@@ -34,10 +33,13 @@ _FIELDS = (
 _CHUNK = 2000
 _MICROSECOND = datetime.timedelta.resolution
 
-Near = Mapping[Dimension, Mapping[uuid.UUID, uuid.UUID]]
-"""For each dimension, another session of the same user by the session's id."""
+Near = Mapping[Dimension, Mapping[uuid.UUID, int]]
+"""For each dimension, the start of another session of the same user, in milliseconds, by the session's id."""
 
 _NONE: Near = {dimension: {} for dimension in WITH_USERS}
+
+
+_SITE, _PLAYOUT, _PROVIDER, _SOURCE, _DEVICE, _COUNTRY = Dimension
 
 
 class Row(NamedTuple):
@@ -55,16 +57,16 @@ class Row(NamedTuple):
     device: str | None
     country: str | None
 
-    def names(self) -> list[tuple[Dimension, str | None]]:
+    def names(self) -> tuple[tuple[Dimension, str | None], ...]:
         """Return the session's name in each dimension; None if it has none."""
-        return [
-            (Dimension.SITE, ""),
-            (Dimension.PLAYOUT, self.playout),
-            (Dimension.PROVIDER, self.provider),
-            (Dimension.SOURCE, self.source),
-            (Dimension.DEVICE, self.device),
-            (Dimension.COUNTRY, self.country),
-        ]
+        return (
+            (_SITE, ""),
+            (_PLAYOUT, self.playout),
+            (_PROVIDER, self.provider),
+            (_SOURCE, self.source),
+            (_DEVICE, self.device),
+            (_COUNTRY, self.country),
+        )
 
     @property
     def duration(self) -> int | None:
@@ -99,55 +101,50 @@ class Counts:
 
         Without `daily`, they are added to the windows alone.
         """
+        earlier, later = before[Dimension.PLAYOUT], after[Dimension.PLAYOUT]
         for row in rows:
+            at = millisecond_of(row.pk)
+            day = self.days.number(at)
             if daily:
-                self._add_daily(row, before, after)
-            self.windows.add(row.playout, self._visit(row, before, after))
+                self._add_daily(row, day, before, after)
+            visit = (at, row.user is not None, earlier.get(row.pk), later.get(row.pk))
+            self.windows.add(row.playout, day, visit)
 
-    def _visit(self, row: Row, before: Near, after: Near) -> Visit:
-        earlier = before[Dimension.PLAYOUT].get(row.pk)
-        later = after[Dimension.PLAYOUT].get(row.pk)
-        return Visit(
-            millisecond_of(row.pk),
-            row.user is not None,
-            None if earlier is None else millisecond_of(earlier),
-            None if later is None else millisecond_of(later),
-        )
-
-    def _add_daily(self, row: Row, before: Near, after: Near) -> None:
-        day, duration = self.days.number(millisecond_of(row.pk)), row.duration
+    def _add_daily(self, row: Row, day: int, before: Near, after: Near) -> None:
+        duration = row.duration
         self.others += not self._starts_on(row.started_at, day)
         for dimension, name in row.names():
             if name is None:
                 continue
             change = self.daily.of(day, dimension, name)
-            change.sessions += 1
-            if change.sessions == 1:
+            if not change.sessions:
                 change.api_key = row.api_key
+            change.sessions += 1
             if duration is not None:
                 change.ended += 1
                 change.duration += duration
-            if row.user is not None and dimension in WITH_USERS:
-                earlier, later = before[dimension].get(row.pk), after[dimension].get(row.pk)
-                self._add_user(day, dimension, name, earlier, later)
+            if row.user is not None and dimension in before:
+                later = after[dimension].get(row.pk)
+                self._add_user(change, day, before[dimension].get(row.pk), later, (dimension, name))
 
     def _add_user(
         self,
+        change: daily_counts.Change,
         day: int,
-        dimension: Dimension,
-        name: str,
-        earlier: uuid.UUID | None,
-        later: uuid.UUID | None,
+        earlier: int | None,
+        later: int | None,
+        named: tuple[Dimension, str],
     ) -> None:
-        was = None if earlier is None else self.days.number(millisecond_of(earlier))
-        comes = None if later is None else self.days.number(millisecond_of(later))
-        if day in (was, comes):
+        if earlier is not None and earlier >= self.days.begin(day):
             return
-        users = self.daily.of(day, dimension, name).users
-        _count(users, day, was, 1)
+        was = None if earlier is None else self.days.number(earlier)
+        comes = None if later is None else self.days.number(later)
+        if day == comes:
+            return
+        _count(change.users, day, was, 1)
         if comes is not None:
             # The user's next day was counted as if this one had not been.
-            users = self.daily.of(comes, dimension, name).users
+            users = self.daily.of(comes, *named).users
             _count(users, comes, was, -1)
             _count(users, comes, day, 1)
 
@@ -198,48 +195,21 @@ def _count(users: daily_counts.Users, day: int, was: int | None, count: int) -> 
 
 
 def before(rows: list[Row], alias: str, dimensions: Iterable[Dimension] = WITH_USERS) -> Near:
-    """Return the session of the same user before each one, for sessions in the order of their ids.
-
-    Those among the rows are found without a query, if all sessions between the first and the last are there.
-    """
-    found: dict[Dimension, dict[uuid.UUID, uuid.UUID]] = {}
-    unknown_users: set[str] = set()
+    """Return the start of the same user's session before each one, for all stored sessions of a time."""
+    if not rows:
+        return _NONE
+    recent, unknown = previous.recent(alias, rows[0].pk, rows[-1].pk)
+    found = {}
     for dimension in dimensions:
-        near, first = _among(rows, dimension)
-        known = (row for row in first if row.user not in unknown_users)
-        wanted = [(row.pk, row.user) for row in known if row.user is not None]
-        near.update(previous.before(alias, dimension, wanted))
-        if dimension is Dimension.SITE:
-            # Users without any earlier session have none in any other dimension.
-            unknown_users = {row.user for row in first if row.user is not None and row.pk not in near}
-        found[dimension] = near
+        near = recent[dimension]
+        open_ = (row for row in rows if _is_open(row.pk, near, unknown))
+        wanted = [(row.pk, row.user) for row in open_ if row.user is not None]
+        found[dimension] = {**near, **previous.before(alias, dimension, wanted)} if wanted else near
     return found
 
 
-def _among(rows: list[Row], dimension: Dimension) -> tuple[dict[uuid.UUID, uuid.UUID], list[Row]]:
-    """Return the earlier sessions among the rows, and the rows that are the first of a user and a name."""
-    last: dict[tuple[str, str], uuid.UUID] = {}
-    near, first = {}, []
-    name_of = _NAMES[dimension]
-    for row in rows:
-        name = name_of(row)
-        if row.user is None or name is None:
-            continue
-        earlier = last.get((row.user, name))
-        if earlier is None:
-            first.append(row)
-        else:
-            near[row.pk] = earlier
-        last[row.user, name] = row.pk
-    return near, first
-
-
-_NAMES: dict[Dimension, Callable[[Row], str | None]] = {
-    Dimension.SITE: lambda row: "",
-    Dimension.PLAYOUT: lambda row: row.playout,
-    Dimension.PROVIDER: lambda row: row.provider,
-    Dimension.SOURCE: lambda row: row.source,
-}
+def _is_open(pk: uuid.UUID, near: Mapping[uuid.UUID, int], unknown: Container[uuid.UUID] | None) -> bool:
+    return (unknown is None or pk in unknown) and pk not in near
 
 
 def around(rows: list[Row], alias: str, until: uuid.UUID) -> tuple[Near, Near]:

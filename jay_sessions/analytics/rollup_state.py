@@ -9,7 +9,7 @@ from django.db import connections, router, transaction
 from django.db.models import F
 
 from ..models.rollups import DailyCount, RollupState
-from . import daily_counts, site_days, windows
+from . import site_days, windows
 from .site_days import day_of, start_of
 
 _ONE_DAY = datetime.timedelta(days=1)
@@ -51,9 +51,11 @@ def begin_in_zone(state: RollupState, first: datetime.date) -> None:
     """
     alias = router.db_for_write(RollupState)
     oldest = min(first, start_of(first).astimezone(zoneinfo.ZoneInfo(state.zone)).date())
-    kept = daily_counts.sessions_counted(first - _ONE_DAY)
-    DailyCount.objects.using(alias).filter(day__gte=oldest).delete()
-    windows.forget(start_of(first if kept else first - _ONE_DAY))
+    counts = DailyCount.objects.using(alias)
+    counts.filter(day__gte=oldest).delete()
+    # Windows reach into the two days after the one on which they begin.
+    kept = counts.filter(day__gte=oldest - 2 * _ONE_DAY).exists()
+    windows.forget(start_of(first if kept else first - 2 * _ONE_DAY))
     state.zone, state.rolled_until, state.recount_from = str(site_days.zone()), None, None
     state.names, state.hours = {}, {}
 

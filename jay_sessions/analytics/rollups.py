@@ -109,7 +109,7 @@ def _step(limit: datetime.datetime) -> tuple[Step, bool]:
             state.rolled_until = end
             _remove_notes(begin, end)
         counts.store(state.rolled_until or end)
-        uncounted.remember(state, [row.pk for row in (*late, *rows)])
+        uncounted.remember(state, [row.pk for row in (*late, *rows)], limit)
         rollup_state.forget_names(state)
         return Step(len(rows) + len(late), ends, counts.others), is_last and len(late) < _BATCH
 

@@ -32,7 +32,7 @@ class Step:
 
 def step_size(alias: str) -> int:
     """Return how many sessions a step counts at most. In SQLite, other writers wait for it."""
-    return 20_000 if connections[alias].vendor == "postgresql" else 2_000
+    return 50_000 if connections[alias].vendor == "postgresql" else 2_000
 
 
 def settle(state: RollupState) -> int:

@@ -49,11 +49,13 @@ def verdict(day: datetime.date, until: datetime.datetime) -> Verdict:
     return Verdict.KEEP if stored < kept else Verdict.RECOUNT
 
 
-def remember(state: RollupState, session_ids: Iterable[uuid.UUID]) -> None:
-    """Remember how many sessions of each hour are counted."""
+def remember(state: RollupState, session_ids: Iterable[uuid.UUID], limit: datetime.datetime) -> None:
+    """Remember how many sessions of each hour are counted, unless the hour is over for long at `limit`."""
+    first = int((limit - _HOUR - PATIENCE).timestamp()) // 3600
     for session_id in session_ids:
-        hour = str(millisecond_of(session_id) // _HOUR_MS)
-        state.hours[hour] = state.hours.get(hour, 0) + 1
+        hour = millisecond_of(session_id) // _HOUR_MS
+        if hour >= first or str(hour) in state.hours:
+            state.hours[str(hour)] = state.hours.get(str(hour), 0) + 1
 
 
 def remeasure(state: RollupState, begin: datetime.datetime, end: datetime.datetime) -> None:

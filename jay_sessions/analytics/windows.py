@@ -30,6 +30,7 @@ _COLUMNS = {Interval.HOUR: (0, 1), Interval.DAY: (2, 3)}
 """The places of sessions and users among the lists that a row holds one after the other."""
 
 _KINDS = 4
+_KINDS_BY_WIDTH = ((_HOUR, _COLUMNS[Interval.HOUR]), (_DAY, _COLUMNS[Interval.DAY]))
 
 _NEVER = 1 << 40
 _DAY_MS = _DAY * _QUARTER_MS
@@ -91,17 +92,11 @@ def _window(
     return Known(reach, sessions, users)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Visit:
-    """A session in milliseconds since 1970, and the user's sessions before and after it, if there are any.
+Visit = tuple[int, bool, int | None, int | None]
+"""A session: its start, whether it has a user, and the starts of the user's sessions before and after it.
 
-    `has_user` is false for an anonymous session.
-    """
-
-    at: int
-    has_user: bool
-    before: int | None
-    after: int | None
+The starts are in milliseconds since 1970; None if there is no such session.
+"""
 
 
 class Changes:
@@ -111,11 +106,10 @@ class Changes:
         self._days, self._only = days, only
         self._visits: dict[int, dict[str, list[Visit]]] = collections.defaultdict(dict)
 
-    def add(self, playout_id: str, visit: Visit) -> None:
-        """Add a session."""
-        day = self._days.number(visit.at)
+    def add(self, playout_id: str, day: int, visit: Visit) -> None:
+        """Add a session that started on this day."""
         # Its 24-hour windows begin on its day and on the day before; after a short day, on one more.
-        while visit.at < self._days.begin(day + 1) + _DAY_MS - _QUARTER_MS:
+        while visit[0] < self._days.begin(day + 1) + _DAY_MS - _QUARTER_MS:
             if self._only is None or day in self._only:
                 self._visits[day].setdefault(playout_id, []).append(visit)
             day -= 1
@@ -182,26 +176,19 @@ def _counted(visits: Iterable[Visit], begin: int, length: int) -> list[int]:
     A user counts at a session only in windows that hold neither the user's session before it nor the one
     after it.
     """
+    # How much each number changes from one window to the next.
     changes = [[0] * (length + 1) for _ in range(_KINDS)]
-    for visit in visits:
-        last = (visit.at - begin) // _QUARTER_MS
-        before = -_NEVER if visit.before is None else (visit.before - begin) // _QUARTER_MS
-        after = _NEVER if visit.after is None else (visit.after - begin) // _QUARTER_MS
-        for width, (sessions, users) in ((_HOUR, (0, 1)), (_DAY, (2, 3))):
-            _add(changes[sessions], last - width + 1, last, length)
-            if visit.has_user:
-                _add(
-                    changes[users],
-                    max(before + 1, last - width + 1),
-                    min(last, after - width),
-                    length,
-                )
+    for at, has_user, earlier, later in visits:
+        last = (at - begin) // _QUARTER_MS
+        before = -_NEVER if earlier is None else (earlier - begin) // _QUARTER_MS
+        after = _NEVER if later is None else (later - begin) // _QUARTER_MS
+        for width, (sessions, users) in _KINDS_BY_WIDTH:
+            first, end = max(last - width + 1, 0), min(last + 1, length)
+            if first < end:
+                changes[sessions][first] += 1
+                changes[sessions][end] -= 1
+                first, end = max(first, before + 1), min(end, after - width + 1)
+                if has_user and first < end:
+                    changes[users][first] += 1
+                    changes[users][end] -= 1
     return [count for change in changes for count in itertools.accumulate(change[:length])]
-
-
-def _add(changes: list[int], first: int, last: int, length: int) -> None:
-    """Add 1 to the windows from `first` to `last`, in a list of the changes from window to window."""
-    first, last = max(first, 0), min(last, length - 1)
-    if first <= last:
-        changes[first] += 1
-        changes[last + 1] -= 1

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from jay_sessions.analytics import aggregates, daily_counts, previous, site_days
-from jay_sessions.core.uuid7 import uuid7
+from jay_sessions.core.uuid7 import millisecond_of, uuid7
 from jay_sessions.models import TrackingSession
 from jay_sessions.models.rollups import Dimension, LateSession
 
@@ -71,6 +71,10 @@ def test_a_user_of_many_playouts_is_searched_among_the_sessions_of_each(without_
     assert len(found) == 30
 
 
+def at(row):
+    return millisecond_of(row[0])
+
+
 @pytest.mark.parametrize("dimension", aggregates.WITH_USERS)
 @pytest.mark.parametrize("many", [1, 1000])
 def test_the_users_session_before_and_after_is_the_nearest(without_statistics, dimension, many, monkeypatch):
@@ -78,10 +82,10 @@ def test_the_users_session_before_and_after_is_the_nearest(without_statistics, d
     rows = list(TrackingSession.objects.order_by("session_id").values_list("pk", "user_id"))
     wanted = [rows[0], rows[499], rows[500], rows[4999]]
     before = previous.before("default", dimension, wanted)
-    assert before == {rows[500][0]: rows[0][0], rows[4999][0]: rows[4499][0]}
+    assert before == {rows[500][0]: at(rows[0]), rows[4999][0]: at(rows[4499])}
     LateSession.objects.exclude(pk=rows[999][0]).delete()
     after = previous.after("default", dimension, wanted, rows[1000][0])
-    assert after == {rows[0][0]: rows[500][0]}
+    assert after == {rows[0][0]: at(rows[500])}
 
 
 @pytest.mark.parametrize("dimension", aggregates.WITH_USERS)
