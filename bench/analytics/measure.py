@@ -41,7 +41,7 @@ def filled(count: int) -> dict[str, float]:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         took["rolled up"] = timed(lambda: call_command("jay_rollup_sessions", stdout=nowhere, stderr=nowhere))
     # As PostgreSQL does by itself, a while later.
-    fill.vacuum("jay_daily_count", "jay_daily_users", "jay_playout_windows")
+    fill.vacuum("jay_daily_count", "jay_playout_windows")
     return took
 
 

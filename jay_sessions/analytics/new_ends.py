@@ -6,33 +6,25 @@ valid on one cluster and its standbys alone. On SQLite there is one writer at a 
 last end is enough.
 """
 
-from django.db import Error, connections, transaction
+from django.db import connections
 from django.db.models import Max
 
+from ..database import snapshots
 from ..models import EndedSession, TrackingSession, TrackingSessionQuerySet
 from ..models.ended import COUNTED
 from ..models.expressions import InSnapshot
 
 
 def server(alias: str) -> str:
-    """Return what identifies the cluster; "" if the server does not say it, and for SQLite."""
-    if connections[alias].vendor != "postgresql":
-        return ""
-    try:
-        with transaction.atomic(alias), connections[alias].cursor() as cursor:
-            cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
-            return str(cursor.fetchone()[0])
-    except Error:
-        return ""
+    """Return what identifies the cluster; "" if the server does not tell, and for SQLite."""
+    return snapshots.cluster(alias) if connections[alias].vendor == "postgresql" else ""
 
 
 def snapshot(alias: str) -> str:
     """Return what the current transaction sees, for `since` in a later one."""
-    if connections[alias].vendor != "postgresql":
-        return str(EndedSession.objects.using(alias).aggregate(last=Max("transaction"))["last"] or 0)
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        return str(cursor.fetchone()[0])
+    if connections[alias].vendor == "postgresql":
+        return snapshots.current(alias)
+    return str(EndedSession.objects.using(alias).aggregate(last=Max("transaction"))["last"] or 0)
 
 
 def since(earlier: str, alias: str) -> TrackingSessionQuerySet:

@@ -5,9 +5,10 @@ import datetime
 import zoneinfo
 from collections.abc import Iterator
 
-from django.db import connections, router, transaction
+from django.db import router
 from django.db.models import F
 
+from ..database import snapshots
 from ..models.rollups import DailyCount, RollupState
 from . import site_days, windows
 from .site_days import day_of, start_of
@@ -24,20 +25,10 @@ def locked() -> Iterator[RollupState]:
     writers do.
     """
     alias = router.db_for_write(RollupState)
-    connection = connections[alias]
-    # In a test's transaction, the level can no longer be chosen.
-    is_outermost = not connection.in_atomic_block
-    with transaction.atomic(alias, durable=True):
+    with snapshots.one_state(alias, RollupState._meta.db_table):
         states = RollupState.objects.using(alias)
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                if is_outermost:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                # Not a query: what the transaction sees is decided after the wait.
-                cursor.execute(f'LOCK TABLE "{RollupState._meta.db_table}" IN SHARE ROW EXCLUSIVE MODE')
-        else:
-            # SQLite waits for other writers only if a transaction begins with a write.
-            states.filter(pk=_STATE).update(version=F("version"))
+        # SQLite keeps other writers out only if a transaction begins with a write.
+        states.filter(pk=_STATE).update(version=F("version"))
         state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
         yield state
         state.version += 1
