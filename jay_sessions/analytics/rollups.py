@@ -101,17 +101,17 @@ def _step(limit: datetime.datetime) -> tuple[Step, bool]:
     with rollup_state.locked() as state:
         ends = settle(state)
         counts = Counts(state.names)
-        late = _late(state, counts)
+        late, are_all = _late(state, counts)
         begin, end, is_last = _range(state, limit)
-        rows = counting.read(_between(begin, end)) if len(late) < _BATCH else []
-        if len(late) < _BATCH:
+        rows = counting.read(_between(begin, end)) if are_all else []
+        if are_all:
             counts.add(rows, counting.before(rows, _alias()))
             state.rolled_until = end
             _remove_notes(begin, end)
         counts.store(state.rolled_until or end)
         uncounted.remember(state, [row.pk for row in (*late, *rows)], limit)
         rollup_state.forget_names(state)
-        return Step(len(rows) + len(late), ends, counts.others), is_last and len(late) < _BATCH
+        return Step(len(rows) + len(late), ends, counts.others), is_last and are_all
 
 
 def _range(state: RollupState, limit: datetime.datetime) -> tuple[datetime.datetime, datetime.datetime, bool]:
@@ -122,10 +122,8 @@ def _range(state: RollupState, limit: datetime.datetime) -> tuple[datetime.datet
         begin = limit if first is None else min(start_of(first), limit)
     end = max(begin, limit)
     size = step_size(_alias())
-    following = (
-        _between(begin, end).order_by("session_id").values_list("session_id", flat=True)[size : size + 1]
-    )
-    for session_id in following:
+    ids = _between(begin, end).order_by("session_id").values_list("session_id", flat=True)
+    for session_id in ids[size : size + 1]:
         # At least a millisecond, so that each step gets further.
         return begin, min(end, max(moment_of(session_id), begin + _MILLISECOND)), False
     return begin, end, True
@@ -140,14 +138,18 @@ def _remove_notes(begin: datetime.datetime, end: datetime.datetime) -> None:
     notes.filter(session_id__gte=first_id(begin), session_id__lt=first_id(end)).delete()
 
 
-def _late(state: RollupState, counts: Counts) -> list[Row]:
-    """Count some late sessions, in the order of their ids, and remove their notes."""
+def _late(state: RollupState, counts: Counts) -> tuple[list[Row], bool]:
+    """Count some late sessions, in the order of their ids, and remove their notes.
+
+    Returns them, and whether that were all.
+    """
     until = state.rolled_until
     if until is None:
-        return []
+        return [], True
     before = until if state.recount_from is None else min(until, start_of(state.recount_from))
     notes = LateSession.objects.using(_alias()).filter(session_id__lt=first_id(before))
     ids = list(notes.order_by("session_id").values_list("session_id", flat=True)[:_BATCH])
+    are_all = len(ids) < _BATCH
     for day in sorted({counts.days.number(millisecond_of(pk)) for pk in ids}):
         verdict = uncounted.verdict(datetime.date.fromordinal(day), until)
         if verdict is uncounted.Verdict.RECOUNT:
@@ -160,4 +162,4 @@ def _late(state: RollupState, counts: Counts) -> list[Row]:
     rows = counting.read(TrackingSession.objects.primary().filter(pk__in=ids))
     counts.add(rows, *counting.around(rows, _alias(), first_id(until)))
     notes.filter(pk__in=ids).delete()
-    return rows
+    return rows, are_all
