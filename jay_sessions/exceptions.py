@@ -82,6 +82,14 @@ class StoreNotMigrated(StoreUnavailable):
     retryable = False
 
 
+class StoreLacksPartition(StoreUnavailable):
+    """There is no partition for the session. Retries fail until `jay_partition_sessions` has run."""
+
+
+class StoreBusy(StoreUnavailable):
+    """A table could not be changed, because other transactions have held its locks for too long."""
+
+
 class ZephrError(JaySessionsError):
     """A Zephr session could not be fetched. The message never contains a credential or Zephr's body."""
 

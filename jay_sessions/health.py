@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
+from django.utils import timezone
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
@@ -21,10 +22,12 @@ from . import conf
 from .database import attempts, commits, errors, tables
 from .exceptions import ZephrError
 from .models import EndedSession, LateSession, TrackingSession
-from .store import recorders
+from .store import partitions, recorders
 from .zephr import advice, ping
 
 logger = logging.getLogger("jay_sessions")
+
+_State = tuple[bool, list[commits.Fault], datetime.datetime]
 
 _RIGHTS = [
     (privilege, model._meta.db_table)
@@ -39,13 +42,19 @@ _RIGHTS = [
 
 @dataclasses.dataclass
 class SessionStore(HealthCheck):
-    """The sessions' database answers, has the right tables, accepts writes and does not lose them."""
+    """The sessions' database answers, has the right tables, accepts writes and does not lose them.
+
+    With partitions, there must be one for the next `hours`; with 0, for this moment.
+    """
+
+    hours: int = dataclasses.field(default=0, repr=False)
 
     def run(self) -> None:
         """Raises ServiceUnavailable. Reads at most one row of each table, and writes nothing."""
         connection = connections[router.db_for_write(TrackingSession)]
+        wanted = timezone.now() + datetime.timedelta(hours=self.hours)
         try:
-            takes_writes, faults = self._state(connection)
+            takes_writes, faults, room_until = self._state(connection)
         except DatabaseError as error:
             if errors.is_not_migrated(error):
                 said, run = errors.reason(error), errors.migrate()
@@ -55,6 +64,9 @@ class SessionStore(HealthCheck):
             raise ServiceUnavailable("STORE_UNAVAILABLE") from None
         if not takes_writes:
             raise ServiceUnavailable("STORE_READ_ONLY")
+        if room_until <= wanted:
+            logger.error("Partitions end at %s. %s", room_until.isoformat(), errors.MAKE_PARTITIONS)
+            raise ServiceUnavailable("STORE_NO_PARTITION")
         if recorders.is_stuck():
             logger.error("The recorder has waited too long for one write.")
             raise ServiceUnavailable("STORE_STUCK")
@@ -62,16 +74,17 @@ class SessionStore(HealthCheck):
             logger.error("Acknowledged sessions may be lost: %s", "; ".join(map(_said, faults)))
             raise ServiceUnavailable("STORE_NOT_DURABLE")
 
-    def _state(self, connection: BaseDatabaseWrapper) -> tuple[bool, list[commits.Fault]]:
+    def _state(self, connection: BaseDatabaseWrapper) -> _State:
         was_open = connection.connection is not None
 
-        def use(again: bool) -> tuple[bool, list[commits.Fault]]:
+        def use(again: bool) -> _State:
             tables.look_at(connection.alias)
             faults = [fault for fault in commits.faults(connection) if not _is_silenced(fault)]
             missing = errors.missing_rights(connection, _RIGHTS)
             for privilege, table in missing:
                 logger.error("The database user lacks the right %s on %s.", privilege, table)
-            return not missing and not errors.refuses_writes(connection), faults
+            takes_writes = not missing and not errors.refuses_writes(connection)
+            return takes_writes, faults, partitions.room_until(connection.alias, timezone.now())
 
         try:
             return attempts.attempt(connection, use)

@@ -25,6 +25,7 @@ from .models import (
     erased_users,
 )
 from .models.ended import valid_from
+from .store import partitions
 
 BATCH = 1000
 """The most rows that one transaction deletes or changes."""
@@ -45,6 +46,19 @@ def purge_limit() -> datetime.datetime | None:
     # Without the margin, a host with a slow clock takes an ended session for valid once its row is gone.
     oldest = clock.now(router.db_for_write(TrackingSession)) - retention - clock.MARGIN
     return min(oldest, site_days.start_of(site_days.day_of(counted) - _ONE_DAY))
+
+
+def drop_partitions(limit: datetime.datetime | None) -> int:
+    """Drop the partitions for sessions that started before `limit`, and return how many.
+
+    The ends go with them, and so do linked Zephr sessions without a session. With plain tables or without a
+    limit, nothing is dropped; interrupted drops are finished all the same. Raises StoreUnavailable.
+    """
+    dropped = partitions.drop(router.db_for_write(TrackingSession), limit)
+    if dropped and limit is not None:
+        for _ in _unhurried(_purge_zephr_sessions(limit)):
+            pass
+    return dropped
 
 
 def sessions_to_purge(limit: datetime.datetime) -> TrackingSessionQuerySet:

@@ -13,6 +13,7 @@ from environs import Env
 
 from jay_sessions.conf import Settings, ZephrSettings, declared
 from jay_sessions.conf.parsers import THROTTLES
+from jay_sessions.core.spans import Length
 from jay_sessions.core.user_ids import Storage
 
 env = Env()
@@ -42,6 +43,7 @@ READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     float: (env.float, ""),
     datetime.timedelta: (env.float, "seconds"),
     str: (env.str, ""),
+    Length: (env.str, ""),
     Storage: (env.str, ""),
     Callable: (env.str, "its dotted path"),
     list: (_words, "separated by commas"),

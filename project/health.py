@@ -25,6 +25,10 @@ ready = HealthView.as_view(checks=["jay_sessions.health.SessionStore"])
 """Whether the site can serve requests. Parts that it can do without for a while do not count."""
 
 all_parts = HealthView.as_view(
-    checks=["jay_sessions.health.SessionStore", "health_check.checks.Cache", "jay_sessions.health.Zephr"]
+    checks=[
+        ("jay_sessions.health.SessionStore", {"hours": 24}),
+        "health_check.checks.Cache",
+        "jay_sessions.health.Zephr",
+    ]
 )
 """Whether anything needs a person's attention."""

@@ -178,16 +178,19 @@ def test_sql_stands_in_few_modules():
         "database.commits",
         "database.deadlines",
         "database.errors",
+        "database.estimates",
         "database.prepared",
         "database.replicas",
         "database.snapshots",
+        "database.short_locks",
         "models.ended",
         "models.expressions",
-        "models.sessions",
         "models.values",
+        "store.partitioning",
+        "store.partitions",
     }
     assert {name for name in speak if not name.startswith("migrations")} <= allowed
-    assert {"models.expressions", "models.sessions"} <= speak
+    assert {"models.expressions", "store.partitions"} <= speak
 
 
 def test_no_module_is_named_after_nothing():

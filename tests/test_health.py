@@ -40,8 +40,9 @@ def nobody():
 
 @pytest.mark.django_db
 def test_a_store_that_takes_sessions_is_healthy(django_assert_max_num_queries):
-    # One for each table, whether it takes writes, whether the user may write, and whether these last.
-    with django_assert_max_num_queries(len(list(apps.get_app_config("jay_sessions").get_models())) + 3):
+    # One for each table, whether it takes writes, whether the user may write, whether these last, and
+    # whether a partition takes them.
+    with django_assert_max_num_queries(len(list(apps.get_app_config("jay_sessions").get_models())) + 4):
         health.SessionStore().run()
     assert not TrackingSession.objects.exists()
 

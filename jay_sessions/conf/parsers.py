@@ -18,6 +18,7 @@ from ..core import providers
 from ..core.identifiers import ZEPHR_ACCESS_KEY, check_text
 from ..core.proxy_url import Proxy
 from ..core.rates import Rate
+from ..core.spans import Length
 from ..exceptions import InvalidValue
 
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
@@ -95,6 +96,15 @@ def one_of(*choices: str) -> Callable[[Any], str]:
         return choices[choices.index(value)]
 
     return parse
+
+
+def partitions(value: Any) -> Length | None:
+    if value is None:
+        return None
+    try:
+        return Length(one_of(*Length)(value))
+    except ValueError as error:
+        raise ValueError(str(error).replace("must be", "must be None,")) from None
 
 
 def seconds_or_zero(value: Any) -> float:

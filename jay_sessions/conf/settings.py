@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..core import providers
 from ..core.identifiers import check_text
 from ..core.rates import Rate
+from ..core.spans import Length
 from ..core.user_ids import Storage, UserIds
 from . import parsers
 from .declaration import setting
@@ -51,6 +52,15 @@ class Settings:
         example='90 * 24 * 60 * 60, "SESSION_LIFETIME": 30 * 24 * 60 * 60',
         meaning="How long after its start `jay_purge_sessions` deletes a session: seconds or a "
         "timedelta, not shorter than `SESSION_LIFETIME`. None: never.",
+    )
+    partitions: Length | None = setting(
+        parsers.partitions,
+        check="E045",
+        default=None,
+        example='"month"',
+        meaning='The length of a partition of the tables of sessions and ends: "month", "week" or '
+        '"day". Old partitions are dropped as a whole. Needs PostgreSQL, and `jay_partition_sessions` every '
+        "day. None: plain tables.",
     )
     user_id_storage: Storage = setting(
         parsers.one_of(*Storage),

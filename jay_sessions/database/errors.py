@@ -8,11 +8,12 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import (
     DEFAULT_DB_ALIAS,
+    IntegrityError,
     InterfaceError,
     InternalError,
     OperationalError,
@@ -23,7 +24,7 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
-from ..exceptions import StoreNotMigrated, StoreUnavailable
+from ..exceptions import StoreLacksPartition, StoreNotMigrated, StoreUnavailable
 from . import suspects
 
 logger = logging.getLogger("jay_sessions")
@@ -37,6 +38,12 @@ _UNDEFINED = {"42P01", "42703"}
 _FORBIDDEN = "42501"
 """PostgreSQL's code for a user that lacks a right."""
 
+_CHECKED = "23514"
+"""PostgreSQL's code for a row that no partition takes, and for one that a constraint refuses."""
+
+RANGE = "jay_session_range"
+"""The constraint of a plain table that is about to become the first partition."""
+
 _CONFLICTS = {"40001", "40P01"}
 """PostgreSQL's codes for a transaction that conflicts with others and should be tried again."""
 
@@ -48,11 +55,18 @@ def translating_errors() -> Iterator[None]:
     """Turn errors of a database that cannot do it now, but perhaps later, into StoreUnavailable.
 
     InternalError is one of them: PostgreSQL answers a write with it while the server is a standby. A missing
-    table or column becomes StoreNotMigrated. An error in the query itself (such as a value that is too long)
-    passes through: it is a bug, and waiting does not help.
+    table or column becomes StoreNotMigrated, a row without a partition StoreLacksPartition. An error in the
+    query itself (such as a value that is too long) passes through: it is a bug, and waiting does not help.
     """
     try:
         yield
+    except IntegrityError as error:
+        if not lacks_partition(error):
+            raise
+        logger.error("A session cannot be stored: %s. %s", reason(error), MAKE_PARTITIONS)  # noqa: TRY400 (one line each)
+        _let_cursors_go(error)
+        # Without the cause: PostgreSQL's message holds the whole id.
+        raise StoreLacksPartition(f"There is no partition for the session. {MAKE_PARTITIONS}") from None
     except (InterfaceError, InternalError, OperationalError, ProgrammingError) as error:
         if is_not_migrated(error):
             logger.error("The database lacks something: %s. Run: %s", reason(error), migrate())  # noqa: TRY400 (one line each)
@@ -80,6 +94,17 @@ def migrate(alias: str | None = None) -> str:
 def is_not_migrated(error: Exception) -> bool:
     """Say whether a database error of Django is about a missing table or column."""
     return code_of(error) in _UNDEFINED or bool(_UNDEFINED_IN_SQLITE.match(str(error)))
+
+
+MAKE_PARTITIONS = "Run: python manage.py jay_partition_sessions."
+
+
+def lacks_partition(error: BaseException) -> bool:
+    """Say whether PostgreSQL refuses a row because no partition takes its id."""
+    if code_of(error) != _CHECKED:
+        return False
+    diagnosis: Any = getattr(error.__cause__, "diag", None)
+    return getattr(diagnosis, "constraint_name", None) in (None, RANGE)
 
 
 def is_forbidden(error: BaseException) -> bool:

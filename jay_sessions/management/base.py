@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, InterfaceError, InternalError, OperationalError, connections, router
 
 from ..database.errors import is_forbidden, migrate, reason
-from ..exceptions import StoreNotMigrated, StoreUnavailable
+from ..exceptions import StoreBusy, StoreLacksPartition, StoreNotMigrated, StoreUnavailable
 from .progress import Progress
 
 STOPPERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -136,7 +136,7 @@ class _Closed(io.TextIOBase):
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, StoreNotMigrated):
+    if isinstance(error, (StoreBusy, StoreLacksPartition, StoreNotMigrated)):
         return str(error)
     if isinstance(error, StoreUnavailable):
         error = error.__cause__ or error

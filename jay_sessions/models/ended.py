@@ -114,7 +114,7 @@ class EndedSessionQuerySet(models.QuerySet["EndedSession"]):
 # Transaction ids are valid on one server only. Another server has another start time, or was a standby
 # before. A server that has crashed inside may use ids again that were not written to disk; then its
 # statistics have a new reset time. A database that is restored into the same server has another oid, or its
-# tables other files.
+# tables other files. A partitioned table has no file, but its partitions have.
 _MARK = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, concat_ws(
     ' ',
@@ -122,7 +122,12 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, concat_ws(
     pg_is_in_recovery(),
     extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()),
     (SELECT oid FROM pg_database WHERE datname = current_database()),
-    pg_relation_filenode('jay_ended_session'::regclass)
+    'jay_ended_session'::regclass::oid,
+    pg_relation_filenode('jay_ended_session'::regclass),
+    (
+        SELECT string_agg(relfilenode::text, ' ' ORDER BY oid)
+        FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'jay_ended_session'::regclass
+    )
 )
 """
 

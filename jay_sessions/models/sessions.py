@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import conf
 from ..core.identifiers import MAX_LENGTH
 from ..core.uuid7 import carries, first_id, shortened
-from ..database import keyset
+from ..database import estimates, keyset
 from ..database.errors import translating_errors
 from .ended import EndedSession, Reason, valid_from
 from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
@@ -87,14 +87,7 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
 
     def estimated_count(self) -> int | None:
         """Return the database's estimate for the rows of the whole table; None if it has none."""
-        connection = connections[self.db]
-        if connection.vendor != "postgresql":
-            return None
-        table = connection.ops.quote_name(self.model._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
-            [count] = cursor.fetchone()
-        return int(count)
+        return estimates.rows(connections[self.db], self.model._meta.db_table)
 
     def started_from(self, moment: datetime.datetime) -> Self:
         """Keep the sessions that started at `moment` (aware) or later."""

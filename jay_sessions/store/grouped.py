@@ -18,7 +18,7 @@ from ..database.connections import PerProcess, SharedConnection
 from ..database.errors import translating_errors
 from ..database.loop_connection import LoopConnection, NotAnswered, in_each_loop
 from ..database.prepared import Planned
-from ..exceptions import StoreUnavailable
+from ..exceptions import StoreLacksPartition, StoreUnavailable
 from .batching import Batcher, NotDone
 from .task_batching import TaskBatcher
 
@@ -92,12 +92,13 @@ class Grouped(Generic[Item, Result]):
             with translating_errors():
                 return connection.run(lambda wrapper, resent: self._ask(wrapper, items, again or resent))
         except StoreUnavailable as error:
-            return [error.again() for _ in items]
+            if len(items) == 1 or not isinstance(error, StoreLacksPartition):
+                return [error.again() for _ in items]
         except DatabaseError as error:
-            # One item causes the error, and the others must not fail with it.
             if len(items) == 1:
                 return [error]
-            return [self.do_all(connection, [item], again=again)[0] for item in items]
+        # One item causes the error, and the others must not fail with it.
+        return [self.do_all(connection, [item], again=again)[0] for item in items]
 
     async def ado_all(
         self, connection: LoopConnection, items: Sequence[Item]

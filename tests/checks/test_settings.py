@@ -55,6 +55,7 @@ WHOLE = {"text": "8", "negative": -1, "float": 1.5, "none": None, "true": True}
         *rows("E009", "COOKIE_DOMAIN", empty="", space="example .com", semicolon="a.com; Secure", number=5),
         *rows("E009", "COOKIE_DOMAIN", url="https://example.com", line_feed="example.com\n", dots="a..b"),
         *rows("E032", "RETENTION", **SECONDS, half=0.5, no_lifetime=3600),
+        *rows("E045", "PARTITIONS", upper="MONTH", true=True, list=[], empty="", number=30, year="year"),
         *rows("E033", "USER_ID_STORAGE", none=None, upper="PLAIN", true=True, list=[], empty=""),
         *rows(
             "E034",

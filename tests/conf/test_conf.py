@@ -8,6 +8,7 @@ from django.test import override_settings
 
 from jay_sessions import conf
 from jay_sessions.core import tokens
+from jay_sessions.core.spans import Length
 from jay_sessions.core.user_ids import Storage, hashing_key
 
 DAY = datetime.timedelta(days=1)
@@ -28,6 +29,8 @@ def a_resolver(playout_id):
         ("SESSION_LIFETIME", 90.5, datetime.timedelta(seconds=90.5)),
         ("SESSION_LIFETIME", datetime.timedelta(days=30), datetime.timedelta(days=30)),
         ("RETENTION", None, None),
+        ("PARTITIONS", None, None),
+        ("PARTITIONS", "week", Length.WEEK),
         ("IGNORED_USER_IDS", ["guest"], ("guest",)),
         ("IGNORED_USER_IDS", [], ()),
         ("GLOBAL_PRIVACY_CONTROL", True, True),

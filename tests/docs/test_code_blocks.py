@@ -41,6 +41,8 @@ ELSEWHERE = {
     ("docs/operations.md", "jay_create_api_key NAME [--scope"): "a synopsis",
     ("docs/operations.md", "docker compose"): "needs a builder of images: tests/project/test_container.py",
     ("docs/operations.md", "worker_rlimit_nofile"): "nginx: tests/outages/test_slow_clients.py",
+    ("docs/operations.md", "15 3 * * *"): "lines for cron",
+    ("docs/operations.md", "--attach"): "only with PostgreSQL: tests/store/test_partitions.py",
     ("CONTRIBUTING.md", "uv pip compile"): "asks the package index",
     ("CONTRIBUTING.md", "make test"): "CI runs it; the targets: tests/test_contributing.py",
     ("docs/architecture.md", "tokens.py"): "a picture of the tree",

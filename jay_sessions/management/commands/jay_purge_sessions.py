@@ -12,14 +12,14 @@ from ..base import JayCommand
 class Command(JayCommand):
     help = (
         "Deletes sessions that started longer than RETENTION ago, in batches, while the site is "
-        "running. The statistics stay: it first counts all days, as jay_rollup_sessions does. Run it "
-        "every day."
+        "running; whole partitions are dropped. The statistics stay: it first counts all days, as "
+        "jay_rollup_sessions does. Run it every day."
     )
 
-    purged = 0
+    purged = dropped = 0
 
     def so_far(self) -> str:
-        return f"{self.purged:,} sessions are purged. The next run goes on from here."
+        return f"{self._partitions()}{self.purged:,} sessions are purged. The next run goes on from here."
 
     def handle(self, **options: Any) -> None:
         if conf.get().retention is None:
@@ -30,8 +30,14 @@ class Command(JayCommand):
         self._count_days()
         limit = retention.purge_limit()
         if limit is not None:
+            self.dropped = retention.drop_partitions(limit)
             self._purge(limit)
-        self.report(f"{self.purged:,} session{'' if self.purged == 1 else 's'} purged.")
+        self.report(f"{self._partitions()}{self.purged:,} session{'' if self.purged == 1 else 's'} purged.")
+
+    def _partitions(self) -> str:
+        if not self.dropped:
+            return ""
+        return f"{self.dropped:,} partition{'' if self.dropped == 1 else 's'} dropped. "
 
     def _purge(self, limit: datetime.datetime) -> None:
         with translating_errors():
