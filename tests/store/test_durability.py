@@ -20,6 +20,7 @@ GROUP = [
         Variant({"CONN_MAX_AGE": 0}, recorder="group", server="preloading"), 301, id="group, preloading"
     ),
 ]
+PARTITIONED = pytest.param(Variant(recorder="group", partitions="day"), 301, id="group, partitioned")
 VARIANTS = [
     pytest.param(Variant({"CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": True}), 301, id="atomic, unpersistent"),
     pytest.param(
@@ -61,7 +62,14 @@ def postgres(migrated):
 @pytest.fixture
 def serve(postgres, migrated):
     """Serve the site, or a variant of it, with a new database."""
-    return lambda variant: durability.site(migrated.new_database(), migrated.key, variant)
+
+    def serve(variant):
+        url = migrated.new_database()
+        if variant.partitions:
+            variant.partition(url)
+        return durability.site(url, migrated.key, variant)
+
+    return serve
 
 
 def assert_nothing_is_lost(outcome, at_least):
@@ -72,7 +80,7 @@ def assert_nothing_is_lost(outcome, at_least):
     assert outcome.unacknowledged <= outcome.refused + outcome.cut_off
 
 
-@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *GROUP, *VARIANTS])
+@pytest.mark.parametrize(("variant", "goal"), [AS_IT_IS, *GROUP, *VARIANTS, PARTITIONED])
 def test_no_session_is_lost_when_the_site_is_killed(serve, durability_report, *, variant, goal):
     kills = 3
     with serve(variant) as site:
@@ -131,6 +139,33 @@ def test_connections_that_slept_while_postgresql_restarted_refuse_nothing(
         outcome = durability_report(load)
     assert_nothing_is_lost(outcome, 200)
     assert outcome.acknowledged == len(load.attempts)
+
+
+def test_tables_that_were_partitioned_under_load_lose_no_session_and_revive_none_when_postgresql_stops(
+    migrated, postgres, durability_report
+):
+    variant, url = Variant(recorder="group", partitions="day"), migrated.new_database()
+
+    def ask(method, token=""):
+        status, headers = site.server.call(method, f"{servers.PATH}?user_id=ada", X_JAY_TRACKING=token)
+        return status, headers["X-JAY-TRACKING"]
+
+    with durability.site(url, migrated.key, variant) as site:
+        tokens = [ask("POST")[1] for _ in range(40)]
+        with Load(site.server) as load:
+            assert {ask("DELETE", token)[0] for token in tokens[:20]} == {200}
+            load.wait_for("acknowledged", 200)
+            assert "made" in variant.partition(url, "--attach")
+            assert {ask("DELETE", token)[0] for token in tokens[20:30]} == {200}
+            load.wait_for("acknowledged", 200)
+            postgres.stop("immediate")
+            load.wait_for("refused", 50)
+            postgres.start()
+            load.wait_for("acknowledged", 100)
+        assert [ask("GET", token)[0] for token in tokens] == [400] * 30 + [200] * 10
+        outcome = durability_report(load)
+    assert_nothing_is_lost(outcome, 500)
+    assert (outcome.cut_off, outcome.unreached) == (0, 0)
 
 
 def test_eight_writers_in_two_processes_share_an_sqlite_file(durability_report):

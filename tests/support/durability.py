@@ -28,13 +28,15 @@ COMMANDS = {**servers.COMMANDS, "preloading": [*servers.COMMANDS["gunicorn"], "-
 class Variant:
     """How the site differs from the example.
 
-    In the settings of its database, in a receiver that raises, in its recorder, in its server.
+    In the settings of its database, in a receiver that raises, in its recorder, in its server, in the length
+    of its partitions.
     """
 
     database: dict[str, Any] = dataclasses.field(default_factory=dict)
     receiver_raises: bool = False
     recorder: str = "direct"
     server: str = "granian"
+    partitions: str = ""
 
     def environment(self) -> dict[str, str]:
         if self == Variant():
@@ -44,7 +46,13 @@ class Variant:
             "DURABILITY_DATABASE": json.dumps(self.database),
             "DURABILITY_RECEIVER": "raises" if self.receiver_raises else "",
             "JAY_RECORDER": self.recorder,
+            "JAY_PARTITIONS": self.partitions,
         }
+
+    def partition(self, database_url: str, *options: str) -> str:
+        """Partition the tables of the site's database; return what the command says."""
+        environment = {**servers.example_site(database_url), **self.environment()}
+        return servers.manage(environment, "jay_partition_sessions", *options)
 
 
 def site(
