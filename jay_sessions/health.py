@@ -52,9 +52,9 @@ class SessionStore(HealthCheck):
     def run(self) -> None:
         """Raises ServiceUnavailable. Reads at most one row of each table, and writes nothing."""
         connection = connections[router.db_for_write(TrackingSession)]
-        wanted = timezone.now() + datetime.timedelta(hours=self.hours)
+        now = timezone.now()
         try:
-            takes_writes, faults, room_until = self._state(connection)
+            takes_writes, faults, room_until = self._state(connection, now)
         except DatabaseError as error:
             if errors.is_not_migrated(error):
                 said, run = errors.reason(error), errors.migrate()
@@ -64,7 +64,7 @@ class SessionStore(HealthCheck):
             raise ServiceUnavailable("STORE_UNAVAILABLE") from None
         if not takes_writes:
             raise ServiceUnavailable("STORE_READ_ONLY")
-        if room_until <= wanted:
+        if room_until <= now + datetime.timedelta(hours=self.hours):
             logger.error("Partitions end at %s. %s", room_until.isoformat(), errors.MAKE_PARTITIONS)
             raise ServiceUnavailable("STORE_NO_PARTITION")
         if recorders.is_stuck():
@@ -74,7 +74,7 @@ class SessionStore(HealthCheck):
             logger.error("Acknowledged sessions may be lost: %s", "; ".join(map(_said, faults)))
             raise ServiceUnavailable("STORE_NOT_DURABLE")
 
-    def _state(self, connection: BaseDatabaseWrapper) -> _State:
+    def _state(self, connection: BaseDatabaseWrapper, now: datetime.datetime) -> _State:
         was_open = connection.connection is not None
 
         def use(again: bool) -> _State:
@@ -84,7 +84,7 @@ class SessionStore(HealthCheck):
             for privilege, table in missing:
                 logger.error("The database user lacks the right %s on %s.", privilege, table)
             takes_writes = not missing and not errors.refuses_writes(connection)
-            return takes_writes, faults, partitions.room_until(connection.alias, timezone.now())
+            return takes_writes, faults, partitions.room_until(connection.alias, now)
 
         try:
             return attempts.attempt(connection, use)

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 
 from ..exceptions import StoreBusy
-from .errors import code_of, let_go_when_idle
+from .errors import code_of, let_go_when_idle, reason
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ PAUSE = 3.0
 # `DATABASE_TIMEOUT`: requests wait behind a lock that is waited for.
 _LIMITS = {"lock_timeout": "1500ms", "statement_timeout": "0"}
 
-_TO_TRY_AGAIN = {"55P03", "40P01", "55000", "42P01", "42P07"}
+_TO_TRY_AGAIN = {"55P03", "40P01", "55000", "42P01"}
 """PostgreSQL's codes for a lock that takes too long, a deadlock, and a table that another run has changed."""
 
 
@@ -32,16 +32,18 @@ def insistently(change: Callable[[], T]) -> T:
 
     Raises StoreBusy. Other database errors pass through.
     """
+    said = ""
     for _ in range(TRIES):
         try:
             return change()
         except DatabaseError as error:
             if code_of(error) not in _TO_TRY_AGAIN:
                 raise
+            said = reason(error)
         time.sleep(PAUSE)
     raise StoreBusy(
-        f"The change has not got its locks in {TRIES} tries: other transactions hold them for too long. "
-        "Find these in pg_stat_activity (the oldest xact_start), and run the command again."
+        f"A table could not be changed in {TRIES} tries: {said}. Find long transactions in pg_stat_activity "
+        "(the oldest xact_start), and run the command again when they have ended."
     )
 
 

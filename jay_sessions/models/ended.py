@@ -114,7 +114,8 @@ class EndedSessionQuerySet(models.QuerySet["EndedSession"]):
 # Transaction ids are valid on one server only. Another server has another start time, or was a standby
 # before. A server that has crashed inside may use ids again that were not written to disk; then its
 # statistics have a new reset time. A database that is restored into the same server has another oid, or its
-# tables other files. A partitioned table has no file, but its partitions have.
+# tables other files. A partitioned table has no file, but its partitions have. The first file of a table has
+# the table's number: so a new partition changes nothing, and TRUNCATE does.
 _MARK = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, concat_ws(
     ' ',
@@ -126,7 +127,8 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, concat_ws(
     pg_relation_filenode('jay_ended_session'::regclass),
     (
         SELECT string_agg(relfilenode::text, ' ' ORDER BY oid)
-        FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'jay_ended_session'::regclass
+        FROM pg_inherits JOIN pg_class ON oid = inhrelid
+        WHERE inhparent = 'jay_ended_session'::regclass AND relfilenode <> oid
     )
 )
 """

@@ -151,7 +151,7 @@ SELECT relname, CASE
 END
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid
-WHERE indrelid = %(table)s::regclass
+WHERE indrelid = %(table)s::regclass AND indisvalid
 """
 
 

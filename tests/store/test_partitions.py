@@ -273,7 +273,7 @@ def test_behind_a_long_transaction_it_gives_up_and_leaves_nothing(monkeypatch):
     store(NOON)
     with (
         another_transaction("SELECT * FROM jay_tracking_session"),
-        pytest.raises(CommandError, match=r"in 2 tries: .* pg_stat_activity .* run the command again"),
+        pytest.raises(CommandError, match=r"in 2 tries: canceling statement due to lock timeout\. "),
     ):
         run("jay_partition_sessions", "--attach")
     assert sql("SELECT conname FROM pg_constraint WHERE conname = 'jay_session_range'") == []
@@ -410,7 +410,7 @@ def test_the_health_check_tells_that_partitions_end(tables, time_machine, caplog
     with pytest.raises(ServiceUnavailable, match="STORE_NO_PARTITION"):
         health.SessionStore(hours=24).run()
     assert "Partitions end at 2026-07-01" in caplog.text
-    time_machine.move_to(NOON + 200 * DAY, tick=False)
+    time_machine.move_to(NOON + 200 * DAY + datetime.timedelta(microseconds=123_457), tick=True)
     with pytest.raises(ServiceUnavailable, match="STORE_NO_PARTITION"):
         health.SessionStore().run()
     run("jay_partition_sessions")
@@ -527,8 +527,10 @@ def test_a_mark_is_of_no_use_once_the_tables_or_their_partitions_are_others():
     marks.append(EndedSession.objects.mark().server)
     sql("TRUNCATE jay_ended_session")
     marks.append(EndedSession.objects.mark().server)
-    assert EndedSession.objects.mark().server == marks[-1]
     assert len(set(marks)) == 3
+    # Not at each period: all ended sessions would be loaded again.
+    run("jay_partition_sessions", "--ahead", "5")
+    assert EndedSession.objects.mark().server == marks[-1]
 
 
 # Plans
