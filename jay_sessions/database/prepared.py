@@ -48,7 +48,10 @@ def plans(connection: BaseDatabaseWrapper) -> bool:
     connection.ensure_connection()
     known = _plans.get(connection.connection)
     if known is None:
-        known = _plans[connection.connection] = _is_worth_it(connection) and not _is_pooled(connection)
+        known = _is_worth_it(connection) and not _is_pooled(connection)
+        if known:
+            _keep_plans(connection)
+        _plans[connection.connection] = known
     return known
 
 
@@ -86,6 +89,18 @@ def _is_pooled(connection: Any) -> bool:
 
 
 _unsaid = threading.Lock()
+
+
+def _keep_plans(connection: Any) -> None:
+    """Let PostgreSQL plan a statement once for all values, also if the table has partitions.
+
+    It would plan a look-up in partitions anew for each id: 123 µs instead of 74 with six partitions.
+    """
+    if connection.settings_dict["OPTIONS"].get("server_side_binding"):
+        # Then Django's own queries may be prepared, too: they need a plan for their values.
+        return
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
 
 
 def run(connection: Any, sql: str, values: list[Any]) -> list[Any]:

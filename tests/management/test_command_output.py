@@ -31,6 +31,8 @@ ARGUMENTS = {
 }
 COMMANDS = [name for name, app in sorted(get_commands().items()) if app == "jay_sessions"]
 WITH_DATABASE = [name for name in COMMANDS if name != "jay_ping_zephr"]
+# It needs a PostgreSQL and a setting: tests/store/test_partitions.py.
+EVERYWHERE = [name for name in COMMANDS if name != "jay_partition_sessions"]
 EXPORTS = ["jay_export_sessions", "jay_export_user"]
 
 
@@ -175,7 +177,7 @@ def test_a_key_is_not_made_where_the_database_takes_no_writes():
     assert out.getvalue() == ""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_what_a_command_did_is_told_unless_verbosity_is_0(name, good):
     out, err = run(name, verbosity=0)
     assert err == ""
@@ -187,7 +189,7 @@ def test_what_a_command_did_is_told_unless_verbosity_is_0(name, good):
         assert out == ""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_what_a_command_did_is_told(name, good):
     assert run(name)[0].endswith("\n")
 
@@ -221,7 +223,7 @@ def unread():
 
 
 @pytest.mark.parametrize("broken", [full, unread])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_output_that_fails_is_told_in_a_line(name, broken, good):
     with broken() as out:
         assert "cannot be written" in refusal(name, stdout=out)
@@ -229,7 +231,7 @@ def test_output_that_fails_is_told_in_a_line(name, broken, good):
         assert ApiKey.objects.count() == 1
 
 
-@pytest.mark.parametrize("name", WITH_DATABASE)
+@pytest.mark.parametrize("name", [name for name in EVERYWHERE if name in WITH_DATABASE])
 def test_progress_that_cannot_be_shown_stops_no_work(name, good):
     with full() as err:
         err.isatty = lambda: True

@@ -22,7 +22,7 @@ from jay_sessions.database import short_locks
 from jay_sessions.database.errors import translating_errors
 from jay_sessions.exceptions import StoreBusy, StoreLacksPartition
 from jay_sessions.models import EndedSession, LinkedZephrSession, TrackingSession
-from jay_sessions.store import group, partitioning, partitions
+from jay_sessions.store import group, partitioning, partitions, statements
 from jay_sessions.store.statements import Row
 
 from ..conftest import PATH, PLAYOUT, error_of, token_of, until
@@ -594,13 +594,14 @@ def test_the_admin_list_sorts_no_partitions(many, admin_client):
 
 
 def test_a_look_up_asks_one_partition_with_a_plan_for_all_ids(many):
-    sql(
-        "PREPARE look_up (uuid, uuid) AS SELECT session_id FROM jay_ended_session "
-        "WHERE session_id IN ($1, $2)"
-    )
-    sql("SET plan_cache_mode = force_generic_plan")
-    first, second = first_id(NOON + DAY), first_id(NOON + 2 * DAY)
-    plan = "\n".join(line for (line,) in sql(f"EXPLAIN EXECUTE look_up ('{first}', '{second}')"))
-    sql("RESET plan_cache_mode")
+    ids = [str(first_id(NOON + days * DAY)) for days in (1, 2)]
+    assert statements.is_ended(connection, ids[0]) in (True, False)
+    [(name,)] = sql("SELECT name FROM pg_prepared_statements WHERE statement ~ 'FROM .jay_ended_session'")
+    plan = "\n".join(line for (line,) in sql(f"EXPLAIN EXECUTE \"{name}\" ('{ids[0]}')"))
+    assert "Subplans Removed: 3" in plan
+    # And for several ids.
+    planned = statements.ended_query(ids)
+    sql(f"PREPARE look_up (uuid, uuid) AS {planned.sql}")
+    plan = "\n".join(line for (line,) in sql(f"EXPLAIN EXECUTE look_up ('{ids[0]}', '{ids[1]}')"))
     sql("DEALLOCATE look_up")
     assert "Subplans Removed: 3" in plan
