@@ -95,7 +95,7 @@ def test_a_store_that_is_read_only_is_not():
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Only a PostgreSQL has users and rights.")
 @pytest.mark.parametrize(
     "right",
-    ["INSERT ON jay_tracking_session", "UPDATE ON jay_tracking_session", "INSERT ON jay_ended_session"],
+    ["INSERT ON jay_tracking_session", "INSERT ON jay_late_session", "INSERT ON jay_ended_session"],
 )
 def test_a_store_that_the_sites_user_may_not_write_to_is_read_only(right, caplog):
     with connection.cursor() as cursor:

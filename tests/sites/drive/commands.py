@@ -66,7 +66,7 @@ def checks(visit: Visit) -> None:
 
 def rolls_up(visit: Visit) -> None:
     done = visit.manage("jay_rollup_sessions")
-    need("counted" in done.out, "days are counted", done)
+    need("counted" in done.out, "sessions are counted", done)
     done = visit.manage("jay_rollup_sessions", "--verbosity", "0")
     need(not done.out, "with verbosity 0 it says nothing", done)
 
@@ -87,7 +87,7 @@ def exports(visit: Visit) -> None:
 
 
 def imports(visit: Visit) -> None:
-    """What is exported is imported once; so is a session of another system, of which the days are counted."""
+    """What is exported is imported once; so is a session of another system, which is counted, too."""
     rows = list(csv.DictReader(io.StringIO(visit.manage("jay_export_sessions").out)))
     _write(visit.room / "same.csv", rows)
     visit.manage("jay_import_sessions", str(visit.room / "same.csv"))
