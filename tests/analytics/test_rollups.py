@@ -725,6 +725,7 @@ def test_a_mark_beyond_now_is_not_believed(now):
     assert [bucket.sessions for bucket in buckets] == [1, 0, 1]
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_the_next_run_counts_anew_what_was_counted_too_early_and_says_so(now, caplog, capsys, rebuild):
     store(ended=HOUR)
