@@ -52,8 +52,6 @@ class Days:
         number = moment.astimezone(self._zone).toordinal()
         while milliseconds >= self.begin(number + 1):
             number += 1
-        while milliseconds < self.begin(number):
-            number -= 1
         known.append((self.begin(number), self.begin(number + 1), number))
         return number
 

@@ -367,6 +367,52 @@ def test_late_sessions_of_the_last_week_without_a_note_are_found_once_a_day(now)
     assert statistics.total(Filters(), TODAY - 6 * DAY, TODAY + DAY).sessions == 4
 
 
+def test_sessions_of_a_day_that_come_back_are_counted_once_they_are_all_there(now):
+    rows = [store(NOON - 3 * DAY, user=user) for user in ("ada", "bob")]
+    store()
+    run()
+    TrackingSession.objects.filter(pk__in=[row.pk for row in rows]).drop()
+    rows[0].save(force_insert=True)
+    run()
+    assert statistics.total(Filters(), TODAY - 3 * DAY, TODAY).sessions == 2
+    rows[1]._state.adding = rows[0]._state.adding = True
+    rows[1].save(force_insert=True)
+    store(NOON - 3 * DAY, user="eve")
+    assert run() == (0, 0, [TODAY - 3 * DAY, TODAY])
+    assert_right(TODAY - 3 * DAY, TODAY + DAY)
+    assert run() == (0, 0, [])
+
+
+def test_on_another_cluster_all_ends_are_counted_anew(now):
+    store(NOON - 3 * DAY, ended=HOUR)
+    store()
+    run()
+    RollupState.objects.update(server="where the backup was made")
+    assert run() == (0, 0, [TODAY - 3 * DAY, TODAY])
+    assert_right(TODAY - 3 * DAY, TODAY + DAY)
+    assert run() == (0, 0, [])
+
+
+def test_after_a_recount_an_hour_has_no_uncounted_session(now):
+    store(NOON + 9.9 * HOUR)
+    run()
+    assert run(rebuild=True) == (0, 0, [TODAY])
+    store(NOON + 9.99 * HOUR)
+    now(NOON + 11.5 * HOUR)
+    assert run() == (1, 0, [])
+    assert_right(TODAY, TODAY + DAY)
+
+
+def test_a_time_that_a_clock_shows_again_belongs_to_the_day_that_has_begun(settings):
+    settings.TIME_ZONE = "America/St_Johns"
+    # At one minute past midnight the clock went back to 23:01.
+    begin = datetime.datetime(2010, 11, 7, 2, 30, tzinfo=datetime.UTC)
+    days = site_days.Days()
+    numbers = [days.number(int((begin + minutes * MINUTE).timestamp() * 1000)) for minutes in (-1, 0, 30, 90)]
+    seventh = datetime.date(2010, 11, 7).toordinal()
+    assert numbers == [seventh - 1, seventh, seventh, seventh]
+
+
 def test_a_transaction_that_commits_late_is_counted(now):
     now(NOON)
     with transaction.atomic():
