@@ -117,7 +117,11 @@ def total(filters: Filters, first: datetime.date, after: datetime.date) -> Metri
 def breakdown(
     dimension: Dimension, first: datetime.date, after: datetime.date, limit: int = 10
 ) -> list[tuple[str, Metrics]]:
-    """Return up to `limit` names with the most sessions in a period, most first. Raises StoreUnavailable."""
+    """Return up to `limit` names with the most sessions in a period, most first.
+
+    The name "" stands for all names beyond `MAX_DAILY_PLAYOUTS` together; their users are not known.
+    Raises StoreUnavailable.
+    """
 
     def read(period: _Period) -> list[tuple[str, Metrics]]:
         counted = period.sessions_by_name(dimension)

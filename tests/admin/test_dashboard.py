@@ -453,3 +453,14 @@ def test_the_summary_of_a_database_that_is_away_is_empty():
     with store_down():
         assert summary_of_today("admin") == {}
     assert not render_to_string("admin/jay_sessions/summary.html", {"summary": {}}).strip()
+
+
+def test_playouts_beyond_the_limit_are_others_without_a_link(admin_client, setting):
+    setting(MAX_DAILY_PLAYOUTS=1)
+    for number in range(3):
+        store(f"netflix:{number}", ago=(30 - number) * MINUTE, user="ada")
+    list(rollups.run())
+    page = show(admin_client, "?period=7-days").content.decode()
+    [row] = re.findall(r'<th scope="row">others\s.*?</tr>', page, re.DOTALL)
+    assert "href" not in row
+    assert re.findall(r'<td class="jay-number[^"]*">(.*?)</td>', row) == ["2", "66.7%", ""]

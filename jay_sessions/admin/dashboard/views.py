@@ -17,6 +17,7 @@ from django.views.generic import View
 from ... import conf
 from ...analytics import statistics
 from ...analytics.aggregates import WITH_USERS
+from ...analytics.daily_counts import OTHERS
 from ...analytics.site_days import today
 from ...analytics.statistics import Filters, Metrics
 from ...database import clock, replicas
@@ -238,13 +239,15 @@ def _tops(site: str, choice: Choice, sessions: int) -> list[Top]:
 
 
 def _row(site: str, choice: Choice, metrics: Metrics, sessions: int) -> Row:
-    share = 100 * metrics.sessions / sessions
+    share, name = 100 * metrics.sessions / sessions, choice.filters.name
+    are_others = name == OTHERS
     return Row(
-        name=choice.filters.name,
+        name=_("others") if are_others else name,
         sessions=Unit.COUNT.text(metrics.sessions),
-        users=Unit.COUNT.text(metrics.users),
+        # They are not known of many names together.
+        users="" if are_others else Unit.COUNT.text(metrics.users),
         share=percentage(share, 1),
         width=f"{min(share, 100):.2f}%",
-        sessions_href=links.sessions(site, choice),
-        dashboard_href=links.dashboard(site, choice),
+        sessions_href="" if are_others else links.sessions(site, choice),
+        dashboard_href="" if are_others else links.dashboard(site, choice),
     )
