@@ -378,7 +378,11 @@ def test_an_end_without_a_partition_is_refused_as_unavailable(api, later):
 
 def test_of_sessions_that_share_a_commit_only_the_one_without_a_partition_is_refused(tables):
     rows = [row(NOON), row(NOON + 500 * DAY), row(NOON + DAY)]
-    found = group.recordings.do_all(shared.SharedConnection("default"), rows)
+    connection = shared.SharedConnection("default")
+    try:
+        found = group.recordings.do_all(connection, rows)
+    finally:
+        connection.close()
     assert [type(one) for one in found] == [type(None), StoreLacksPartition, type(None)]
     assert TrackingSession.objects.count() == 2
 
