@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import display_for_value
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -29,6 +30,7 @@ from .changelist.filters import (
     StateFilter,
     UserFilter,
 )
+from .changelist.moments import showable
 from .changelist.session_list import SessionList
 from .changelist.strict import StrictAdmin
 from .dashboard.views import DashboardView, summary_of_today
@@ -82,7 +84,9 @@ class TrackingSessionAdmin(StrictAdmin):
 
     @admin.display(description=_("ended"))
     def ended(self, session: TrackingSession) -> Any:
-        return session.ended_at
+        """Return the end as the admin shows times. For a method's result, a page does not do it itself."""
+        moment = session.ended_at and showable(session.ended_at)
+        return display_for_value(moment, self.get_empty_value_display())
 
     @admin.display(description=_("state"))
     def state(self, session: TrackingSession) -> Any:

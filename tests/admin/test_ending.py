@@ -88,16 +88,24 @@ def test_one_request_ends_a_bounded_number(admin_client, monkeypatch):
     assert EndedSession.objects.count() == 4
 
 
+def end_on(page):
+    """What a session's page says of its end."""
+    [said] = re.findall(r'field-ended.*?class="readonly">(.*?)</div>', text_of(page), re.DOTALL)
+    return said
+
+
 def test_a_sessions_page_ends_it_and_then_shows_how_it_ended(admin_client):
     pk, token = start()
     page, address = f"{LIST}{pk}/change/", f"{LIST}{pk}/end/"
     assert address in text_of(admin_client.get(page))
+    assert end_on(admin_client.get(page)) == "-"
     asked = admin_client.get(address)
     assert "End the session" in text_of(asked)
     assert is_valid(token)
     done = admin_client.post(address, form_of(asked), follow=True)
     assert "The session was ended." in text_of(done)
     assert "ended by an operator" in text_of(done)
+    assert re.fullmatch(r"[A-Z][a-z]+\.? \d+, \d{4}, (\S+ [ap]\.m\.|noon|midnight)", end_on(done))
     assert address not in text_of(done)
     assert not is_valid(token)
     assert "had ended or expired before" in text_of(admin_client.post(address, {"post": "yes"}, follow=True))

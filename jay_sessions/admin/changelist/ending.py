@@ -88,7 +88,8 @@ def end_one(request: HttpRequest, object_id: str, *, model_admin: Any) -> HttpRe
     page = reverse(view, args=[session.pk], current_app=model_admin.admin_site.name)
     if request.method != "POST":
         question = _("End the session %s?") % session
-        return confirmation.page(model_admin, request, _("End session"), [question, str(_FINAL)], back=page)
+        final = _("Its token is no longer valid from then on. This cannot be undone.")
+        return confirmation.page(model_admin, request, _("End session"), [question, final], back=page)
     if sessions.end_by_id(session.pk):
         note(request, str(session), "Ended.")
         model_admin.message_user(request, _("The session was ended."), messages.SUCCESS)
