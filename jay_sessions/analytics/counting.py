@@ -27,6 +27,7 @@ _FIELDS = (
     "started_at",
     "end__reason",
     "end__ended_at",
+    "zephr_session_id",
     "zephr_session__device",
     "zephr_session__country",
 )
@@ -54,6 +55,7 @@ class Row(NamedTuple):
     started_at: datetime.datetime
     reason: str | None
     ended_at: datetime.datetime | None
+    zephr: str | None
     device: str | None
     country: str | None
 
@@ -152,12 +154,17 @@ class Counts:
         milliseconds = moment.timestamp() * 1000
         return self.days.begin(day) <= milliseconds < self.days.begin(day + 1)
 
-    def add_ends(self, rows: Iterable[Row]) -> int:
-        """Add the ends of sessions that were counted without them; return how many."""
-        rows = list(rows)
+    def add_ends(self, rows: Iterable[Row], fetched: Container[str | None]) -> int:
+        """Add the ends of sessions that were counted without them; return how many.
+
+        For sessions linked to one of the `fetched` Zephr sessions, `add_facts` adds device and country.
+        """
+        count = 0
         for row in rows:
-            self._add_to_all(row, row.names(), ended=1, duration=row.duration or 0)
-        return len(rows)
+            count += 1
+            known = row._replace(device=None, country=None) if row.zephr in fetched else row
+            self._add_to_all(row, known.names(), ended=1, duration=row.duration or 0)
+        return count
 
     def add_facts(self, rows: Iterable[Row]) -> None:
         """Add sessions that were counted when their device and country were not known."""

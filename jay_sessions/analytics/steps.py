@@ -42,20 +42,18 @@ def settle(state: RollupState) -> int:
     """
     earlier, state.snapshot = state.snapshot, new_ends.snapshot(_alias())
     notes = FetchedZephrSession.objects.using(_alias())
-    ids = list(notes.values_list("pk", flat=True))
-    ends = 0
-    if state.rolled_until is not None:
-        until = state.rolled_until
-        if earlier and earlier != state.snapshot:
-            for batch in batched(_counted(new_ends.since(earlier, _alias()), until), _BATCH):
-                counts = Counts(state.names)
-                ends += counts.add_ends(batch)
-                counts.store(until)
-        for some in batched(ids, _BATCH):
+    fetched = set(notes.values_list("pk", flat=True))
+    until, ends = state.rolled_until, 0
+    if until is not None and earlier not in ("", state.snapshot):
+        for batch in batched(_counted(new_ends.since(earlier, _alias()), until), _BATCH):
+            counts = Counts(state.names)
+            ends += counts.add_ends(batch, fetched)
+            counts.store(until)
+    for some in batched(fetched, _BATCH):
+        if until is not None:
             counts = Counts(state.names)
             counts.add_facts(_counted(counting.linked(some, _alias()), until))
             counts.store(until)
-    for some in batched(ids, _BATCH):
         notes.filter(pk__in=some).delete()
     return ends
 

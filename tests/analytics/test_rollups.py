@@ -620,6 +620,22 @@ def test_linked_sessions_are_counted_by_device_and_country_as_soon_as_zephr_was_
     assert statistics.total(Filters(Dimension.COUNTRY, "FR"), TODAY - DAY, TODAY) == Metrics()
 
 
+def test_an_end_and_a_fetch_between_two_runs_count_once_each(now):
+    for name, ago in (("phone", 2), ("tablet", 1)):
+        row = store(NOON - ago * HOUR)
+        TrackingSession.objects.filter(pk=row.pk).update(zephr_session=name)
+        fetched = NOON if name == "phone" else None
+        device = "mobile" if name == "phone" else None
+        LinkedZephrSession.objects.create(pk=name, claimed_at=NOON, fetched_at=fetched, device=device)
+    run()
+    LinkedZephrSession.objects.filter(pk="tablet").update(fetched_at=NOON, device="mobile")
+    FetchedZephrSession.objects.create(pk="tablet")
+    end(NOON, row)
+    assert run() == (0, 1, [])
+    [counted] = DailyCount.objects.filter(kind=Dimension.DEVICE)
+    assert (counted.sessions, counted.ended, counted.ended_duration) == (2, 1, HOUR)
+
+
 def test_the_top_is_sorted_and_bounded(now):
     for playout, count in (("zdf:1", 3), ("netflix:1", 2), ("netflix:2", 2), ("550e8400", 1)):
         for _ in range(count):
