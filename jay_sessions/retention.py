@@ -93,10 +93,10 @@ def _cleaned(user_id: str) -> str:
 def erase_user(user_id: str) -> Iterator[int]:
     """Remove the user id and the link to Zephr from the user's sessions. Yields the number changed per batch.
 
-    The sessions stay, without a user, so statistics do not change. Those whose tokens may still be valid
-    are ended, because the tokens contain the id. The stored data of the user's Zephr sessions is deleted;
-    other sessions without a user id lose their links to it, too. A keyed hash of the user id is stored, so
-    that an import of old sessions leaves the user out. Raises InvalidUserId, StoreUnavailable.
+    The sessions stay, without a user, so statistics do not change. If a session's token may still be valid,
+    the session is ended, because the token contains the id. The stored data of the user's Zephr sessions is
+    deleted; other sessions without a user id lose their links to it, too. A keyed hash of the user id is
+    stored, so that an import of old sessions leaves the user out. Raises InvalidUserId, StoreUnavailable.
     """
     yield from _unhurried(_erase(_cleaned(user_id)))
 

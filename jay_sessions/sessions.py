@@ -2,36 +2,25 @@
 
 import dataclasses
 import datetime
-import logging
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router, transaction
-from django.dispatch import Signal
 
-from . import conf
+from . import conf, ending
 from .core import tokens
 from .core.identifiers import clean_playout_id, clean_user_id, clean_zephr_session_id
 from .core.secret_text import Secret
 from .core.steps import Step, Steps, run
 from .core.tokens import Token
-from .core.uuid7 import RANDOM_BITS, moment_of, uuid7_text
-from .database import keyset
-from .database.clock import MARGIN
-from .database.errors import let_go_when_idle, translating_errors, tried_again
-from .database.queries import ask
-from .exceptions import InvalidToken, InvalidUserId, NoSession
-from .models import ApiKey, EndedSession, Reason, TrackingSession, TrackingSessionQuerySet
-from .signals import session_ended, session_started
+from .core.uuid7 import RANDOM_BITS, uuid7_text
+from .exceptions import InvalidUserId, NoSession
+from .models import ApiKey, TrackingSession
+from .signals import session_started
 from .store import ended, recorders
+from .store.after_commit import send_after_commit
 from .store.statements import Row
-
-logger = logging.getLogger("jay_sessions")
-
-_BATCH = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,7 +138,7 @@ def _valid_unless_ended(candidates: Iterable[str]) -> Iterator[Token]:
     settings = conf.get()
     limit = settings.expired_until(datetime.datetime.now(datetime.UTC))
     for candidate in candidates:
-        token = _readable(candidate)
+        token = settings.token_of(candidate)
         if token is None or (settings.require_signed_tokens and not token.signed):
             continue
         if limit is None or token.start_time > limit:
@@ -164,45 +153,7 @@ def end(candidates: Iterable[str], may_end: Callable[[str], bool] | None = None)
     session twice changes nothing. Raises StoreUnavailable. `session_ended` is sent after the commit, once
     for each session.
     """
-    return end_tokens(candidates, may_end).now
-
-
-class Ends(NamedTuple):
-    """How many sessions this call ended (`now`), and how many had ended already (`before`)."""
-
-    now: int
-    before: int
-
-
-def end_tokens(candidates: Iterable[str], may_end: Callable[[str], bool] | None) -> Ends:
-    """As `end`, but also count the sessions that `may_end` allows and that had ended already."""
-    readable = (_readable(candidate) for candidate in candidates)
-    tokens_by_id = {uuid.UUID(token.session_id): token for token in readable if token and token.signed}
-    if not tokens_by_id:
-        return Ends(0, 0)
-    ended_now: list[TrackingSession] = []
-
-    def use(again: bool) -> Ends:
-        rows: dict[uuid.UUID, TrackingSession] = {}
-        if may_end is not None or session_ended.receivers:
-            rows = TrackingSession.objects.primary().in_bulk(tokens_by_id)
-        before = 0
-        for pk, token in tokens_by_id.items():
-            session = rows.get(pk) or _as_in(token)
-            if may_end is not None and (pk not in rows or not may_end(session.playout_id)):
-                continue
-            if _end(session, Reason.CLIENT):
-                ended_now.append(session)
-            else:
-                before += ended.has_end(pk)
-        return Ends(len(ended_now), before)
-
-    try:
-        return ask(router.db_for_write(TrackingSession), use)
-    finally:
-        # Sent here, outside the database's deadline: a receiver may be slow.
-        for session in ended_now:
-            _send(session_ended, session)
+    return ending.end_tokens(candidates, may_end).now
 
 
 def end_by_id(session_id: uuid.UUID) -> bool:
@@ -210,18 +161,7 @@ def end_by_id(session_id: uuid.UUID) -> bool:
 
     Raises StoreUnavailable. `session_ended` is sent after the commit.
     """
-    alias = router.db_for_write(TrackingSession)
-
-    def use(again: bool) -> TrackingSession | None:
-        session = TrackingSession.objects.primary().filter(pk=session_id).first()
-        session = session or TrackingSession(session_id=session_id, started_at=moment_of(session_id))
-        return session if _end(session, Reason.OPERATOR) else None
-
-    session = ask(alias, use)
-    if session is not None:
-        logger.info("Session %s was ended by an operator.", session)
-        _send(session_ended, session)
-    return session is not None
+    return ending.end_by_id(session_id)
 
 
 def end_all(user_id: str) -> int:
@@ -230,35 +170,7 @@ def end_all(user_id: str) -> int:
     `user_id` is the plain id or a stored form of it. Raises StoreUnavailable. `session_ended` is sent for
     each session after its commit.
     """
-    return sum(end_each(TrackingSession.objects.of_user(user_id).order_by("session_id")))
-
-
-def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> Iterator[int]:
-    """End the valid ones of these sessions as an operator. Yields how many, batch by batch.
-
-    The rows must be ordered by their ids; set `newest_first` for the descending order. Raises
-    StoreUnavailable. `session_ended` is sent for each session after its commit.
-    """
-    alias = router.db_for_write(TrackingSession)
-    valid = rows.using(alias).active(conf.get().expired_until(datetime.datetime.now(datetime.UTC)))
-    ids = valid.values_list("session_id", flat=True)
-    with translating_errors():
-        for batch in keyset.batches(ids, "session_id", _BATCH, descending=newest_first):
-            sessions = TrackingSession.objects.using(alias).filter(pk__in=batch)
-            ended_now = _end_together(sessions, alias)
-            for session in ended_now:
-                logger.info("Session %s was ended by an operator.", session)
-                _send(session_ended, session)
-            yield len(ended_now)
-
-
-@tried_again
-def _end_together(sessions: Iterable[TrackingSession], alias: str) -> list[TrackingSession]:
-    is_the_callers = connections[alias].in_atomic_block
-    with transaction.atomic(alias):
-        if not is_the_callers:
-            let_go_when_idle(alias)
-        return [session for session in sessions if _end(session, Reason.OPERATOR)]
+    return sum(ending.end_each(TrackingSession.objects.of_user(user_id).order_by("session_id")))
 
 
 async def astart(
@@ -296,51 +208,9 @@ async def aend_all(user_id: str) -> int:
     return await sync_to_async(end_all)(user_id)
 
 
-def _end(session: TrackingSession, reason: Reason) -> bool:
-    """Store the session's end; return whether it was valid until now."""
-    now = datetime.datetime.now(datetime.UTC)
-    limit = conf.get().expired_until(now - MARGIN)
-    if limit is not None and moment_of(session.session_id) <= limit:
-        # No host takes its token for valid.
-        return False
-    EndedSession(session=session, ended_at=now, reason=reason)
-    return ended.end(session.session_id, reason, now)
-
-
-def _as_in(token: Token) -> TrackingSession:
-    """Return the session as far as its token tells: without its playout."""
-    return TrackingSession(
-        session_id=uuid.UUID(token.session_id),
-        playout_id="",
-        provider_name=token.provider_name,
-        user_id=conf.get().user_ids.stored(token.user_id),
-        source=token.source,
-        started_at=token.start_time,
-    )
-
-
-def _readable(candidate: str) -> Token | None:
-    try:
-        return tokens.decode(candidate, conf.get().signing_keys)
-    except InvalidToken:
-        return None
-
-
 def _send_started(row: Row) -> None:
-    _send(session_started, row.as_session())
+    send_after_commit(session_started, row.as_session())
 
 
 async def _asend_started(row: Row) -> None:
     await session_started.asend_robust(TrackingSession, session=row.as_session())
-
-
-def _send(signal: Signal, session: TrackingSession) -> None:
-    def send() -> None:
-        signal.send_robust(TrackingSession, session=session)
-
-    connection = connections[router.db_for_write(TrackingSession)]
-    if connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]:
-        transaction.on_commit(send, using=connection.alias)
-    else:
-        # Django's `on_commit` would open a connection only for this.
-        send()

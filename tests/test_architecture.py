@@ -61,6 +61,7 @@ RULES = {
     "store": Rule(6, uses("django", "asgiref")),
     "analytics": Rule(7, uses("django")),
     "health": Rule(7, uses("django", "health_check")),
+    "ending": Rule(7, uses("django"), never=("zephr",)),
     "retention": Rule(8, uses("django"), never=("zephr",)),
     "sessions": Rule(8, uses("django", "asgiref"), never=("zephr",)),
     # What the world sees.

@@ -10,15 +10,15 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
-from jay_sessions import retention, sessions
+from jay_sessions import ending, retention, sessions
 from jay_sessions.analytics import rollups, statistics
 from jay_sessions.core.uuid7 import uuid7
-from jay_sessions.exceptions import NoSession, StoreUnavailable
+from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.signals import session_ended
 
 from .conftest import PLAYOUT, sql_refused, store_down
-from .support.ends import end
+from .support.ends import end, is_valid, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,19 +36,6 @@ def heard():
     session_ended.connect(hear)
     yield events
     session_ended.disconnect(hear)
-
-
-def start(user_id=None):
-    started = sessions.start(PLAYOUT, user_id)
-    return uuid.UUID(started.token.session_id), started.encoded
-
-
-def is_valid(token):
-    try:
-        sessions.read([token])
-    except NoSession:
-        return False
-    return True
 
 
 def store(ago, **fields):
@@ -83,9 +70,9 @@ def test_a_session_that_is_not_stored_is_ended_by_its_id(heard):
 
 def test_all_sessions_of_a_user_end_and_no_others(heard, setting, monkeypatch):
     setting(SESSION_LIFETIME=DAY, USER_ID_STORAGE="hashed")
-    monkeypatch.setattr(sessions, "_BATCH", 2)
-    own = [start("ada") for _ in range(5)]
-    others = [start("bob"), start()]
+    monkeypatch.setattr(ending, "_BATCH", 2)
+    own = [start(user_id="ada") for _ in range(5)]
+    others = [start(user_id="bob"), start()]
     expired = store(2 * DAY, user_id=TrackingSession.objects.get(pk=own[0][0]).user_id)
     sessions.end([own[0][1]])
     assert sessions.end_all("ada") == 4
@@ -97,7 +84,7 @@ def test_all_sessions_of_a_user_end_and_no_others(heard, setting, monkeypatch):
 
 @pytest.mark.parametrize("ends", [sessions.end_by_id, lambda pk: sessions.end_all("ada")])
 def test_an_end_that_cannot_be_stored_is_reported(ends, heard):
-    pk, token = start("ada")
+    pk, token = start(user_id="ada")
     for away in (store_down(), sql_refused("jay_ended_session")):
         with away, pytest.raises(StoreUnavailable):
             ends(pk)
@@ -106,7 +93,7 @@ def test_an_end_that_cannot_be_stored_is_reported(ends, heard):
 
 
 def test_a_callers_rollback_undoes_an_end(heard):
-    pk, token = start("ada")
+    pk, token = start(user_id="ada")
     with transaction.atomic():
         assert sessions.end_by_id(pk)
         transaction.set_rollback(True)
@@ -132,7 +119,11 @@ def command(*words):
 
 
 def test_the_command_ends_the_sessions_it_is_told():
-    (first, token), (second, other), (_, left) = start("ada"), start("ada"), start("bob")
+    (first, token), (second, other), (_, left) = (
+        start(user_id="ada"),
+        start(user_id="ada"),
+        start(user_id="bob"),
+    )
     assert command(str(first), second.hex) == ("2 sessions ended.\n", "")
     assert [is_valid(one) for one in (token, other, left)] == [False, False, True]
     out, err = command(str(first))
@@ -179,9 +170,7 @@ def test_a_deletion_that_is_undone_ends_nothing():
 
 
 def test_a_deletion_in_batches_ends_each_session(monkeypatch):
-    from jay_sessions.models import sessions as model
-
-    monkeypatch.setattr(model, "_BATCH", 2)
+    monkeypatch.setattr("jay_sessions.models.deletions._BATCH", 2)
     tokens = [start()[1] for _ in range(5)]
     TrackingSession.objects.order_by("playout_id").delete()
     assert not any(map(is_valid, tokens))

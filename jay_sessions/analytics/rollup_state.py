@@ -28,10 +28,9 @@ def locked() -> Iterator[RollupState]:
     with snapshots.one_state(alias, RollupState._meta.db_table):
         states = RollupState.objects.using(alias)
         # SQLite keeps other writers out only if a transaction begins with a write.
-        states.filter(pk=_STATE).update(version=F("version"))
+        states.filter(pk=_STATE).update(zone=F("zone"))
         state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
         yield state
-        state.version += 1
         state.save(using=alias)
 
 

@@ -4,11 +4,13 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from ..core import providers
+from ..core import providers, tokens
 from ..core.identifiers import check_text
 from ..core.rates import Rate
 from ..core.spans import Length
+from ..core.tokens import Token
 from ..core.user_ids import Storage, UserIds
+from ..exceptions import InvalidToken
 from . import parsers
 from .declaration import setting
 from .zephr import ZephrSettings, parse_zephr
@@ -231,6 +233,13 @@ class Settings:
         """Return the playout's provider by `PROVIDER_NAMES` and `PROVIDER_RESOLVER`, or None."""
         name = providers.provider_name(playout_id, self.provider_names, self.provider_resolver)
         return check_text(name) if name else None
+
+    def token_of(self, text: str) -> Token | None:
+        """Return the token that a text holds; None for one that is malformed or wrongly signed."""
+        try:
+            return tokens.decode(text, self.signing_keys)
+        except InvalidToken:
+            return None
 
     def expired_until(self, now: datetime.datetime) -> datetime.datetime | None:
         """Return the time `SESSION_LIFETIME` before `now`: sessions that started until then have expired.

@@ -289,7 +289,6 @@ class Migration(migrations.Migration):
                 ("checked", models.DateField(null=True)),
                 ("hours", models.JSONField(default=dict)),
                 ("names", models.JSONField(default=dict)),
-                ("version", models.PositiveBigIntegerField(db_default=0, default=0)),
             ],
             options={
                 "db_table": "jay_rollup_state",

@@ -161,7 +161,7 @@ class EndedSession(models.Model):
 
 
 def valid_from(alias: str) -> datetime.datetime | None:
-    """Return the start of the oldest sessions whose tokens some host may accept; None if all may be valid.
+    """Return the start of the oldest sessions with valid tokens; None if all tokens may be valid.
 
     By the database's clock, with a margin for the hosts' clocks. Database errors pass through.
     """

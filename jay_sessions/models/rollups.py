@@ -120,7 +120,6 @@ class RollupState(models.Model):
     checked = models.DateField(null=True)
     hours = models.JSONField(default=dict)
     names = models.JSONField(default=dict)
-    version = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "jay_rollup_state"

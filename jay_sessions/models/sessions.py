@@ -1,9 +1,7 @@
 """Tracking sessions: the table, and how rows are found and deleted."""
 
-import collections
 import datetime
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self, cast
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -13,17 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from .. import conf
 from ..core.identifiers import MAX_LENGTH
 from ..core.uuid7 import carries, first_id, shortened
-from ..database import estimates, keyset
-from ..database.errors import translating_errors
-from .ended import EndedSession, Reason, valid_from
+from ..database import estimates
+from .deletions import DeletingQuerySet, end_deleted
 from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
 from .rollups import LateSession
-from .values import ValuesQuerySet
-
-_BATCH = 1000
 
 
-class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
+class TrackingSessionQuerySet(DeletingQuerySet["TrackingSession"]):
     """Filters for sessions. An id contains the start (see `uuid7`), so a time range is a range of ids."""
 
     def bulk_create(self, objs: Iterable["TrackingSession"], *args: Any, **kwargs: Any) -> Any:
@@ -132,68 +126,6 @@ class TrackingSessionQuerySet(ValuesQuerySet["TrackingSession"]):
         limit = first_id(expired_until + datetime.timedelta.resolution)
         return self.filter(models.Q(end__isnull=False) | models.Q(session_id__lt=limit))
 
-    def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete the sessions, and end those whose tokens may still be valid: their ends stay.
-
-        All of it is one transaction. Returns what Django's `delete` returns.
-        """
-        self._for_write = True
-        rows = self.using(self.db).order_by("session_id").values_list("session_id", flat=True)
-        total, by_model = 0, collections.Counter[str]()
-        with transaction.atomic(self.db):
-            # By their ids: a session that is stored meanwhile would be deleted without an end.
-            for ids in keyset.batches(rows, "session_id", _BATCH):
-                _end_deleted(ids, self.db)
-                count, deleted = self.model._default_manager.using(self.db).filter(pk__in=ids).drop()
-                total += count
-                by_model.update(deleted)
-        return total, dict(by_model)
-
-    # As Django's own: not callable on a manager, nor in a template.
-    delete.alters_data = True  # type: ignore[attr-defined]
-    delete.queryset_only = True  # type: ignore[attr-defined]
-
-    def drop(self) -> tuple[int, dict[str, int]]:
-        """Delete the rows and nothing else: for sessions whose tokens are no longer valid."""
-        return super().delete()
-
-    drop.alters_data = True  # type: ignore[attr-defined]
-    drop.queryset_only = True  # type: ignore[attr-defined]
-
-    def delete_in_batches(self, size: int, *, newest_first: bool = False) -> Iterator[int]:
-        """As `delete`, with a transaction for each `size` rows. Yields the number deleted per batch.
-
-        The rows must be ordered by their ids; set `newest_first` for the descending order. Raises
-        StoreUnavailable.
-        """
-        with translating_errors():
-            for rows in self._in_batches(size, newest_first=newest_first):
-                count, _ = rows.delete()
-                yield count
-
-    def drop_in_batches(self, size: int) -> Iterator[int]:
-        """As `drop`, with a transaction for each `size` rows. The rest is as in `delete_in_batches`."""
-        with translating_errors():
-            for rows in self._in_batches(size):
-                count, _ = rows.drop()
-                yield count
-
-    def _in_batches(self, size: int, *, newest_first: bool = False) -> Iterator["TrackingSessionQuerySet"]:
-        ids = self.primary().values_list("session_id", flat=True)
-        # Each query goes on after the last row: from the start, PostgreSQL would walk over deleted rows.
-        for batch in keyset.batches(ids, "session_id", size, descending=newest_first):
-            yield self.model._default_manager.using(ids.db).filter(pk__in=batch)
-
-
-def _end_deleted(ids: list[uuid.UUID], alias: str) -> None:
-    """End sessions that are deleted in the same transaction, and drop ends that nobody needs any more."""
-    ends, oldest = EndedSession.objects.using(alias), valid_from(alias)
-    valid = ids if oldest is None else [pk for pk in ids if pk >= first_id(oldest)]
-    ends.store_deleted(valid)
-    if oldest is not None:
-        ends.filter(pk__in=set(ids).difference(valid)).delete()
-        ends.filter(reason=Reason.DELETED).started_before(oldest).delete()
-
 
 class TrackingSession(models.Model):
     """One confirmed POST. A row is inserted and deleted; only the erasure of a user changes it.
@@ -300,10 +232,10 @@ class TrackingSession(models.Model):
             LateSession.objects.using(alias).note([self.session_id])
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
-        """Delete the session, and end it if its token may still be valid: its end stays."""
+        """Delete the session. Its end stays if its token may still be valid."""
         alias = using or router.db_for_write(TrackingSession, instance=self)
         with transaction.atomic(alias):
-            _end_deleted([self.session_id], alias)
+            end_deleted([self.session_id], alias)
             return super().delete(using=alias, keep_parents=keep_parents)
 
     delete.alters_data = True  # type: ignore[attr-defined]

@@ -7,29 +7,15 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
-from jay_sessions import sessions
 from jay_sessions.admin.changelist import ending
-from jay_sessions.exceptions import NoSession
 from jay_sessions.models import EndedSession, Reason, TrackingSession
 
-from ..conftest import PLAYOUT, operator
+from ..conftest import operator
+from ..support.ends import is_valid, start
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/jay_sessions/trackingsession/"
-
-
-def start(playout=PLAYOUT, user_id=None):
-    started = sessions.start(playout, user_id)
-    return uuid.UUID(started.token.session_id), started.encoded
-
-
-def is_valid(token):
-    try:
-        sessions.read([token])
-    except NoSession:
-        return False
-    return True
 
 
 def form_of(page):
@@ -80,7 +66,7 @@ def test_all_that_match_end_but_not_what_begins_after_the_question(admin_client,
 
 def test_one_request_ends_a_bounded_number(admin_client, monkeypatch):
     monkeypatch.setattr(ending, "MAX_ENDED", 4)
-    monkeypatch.setattr(sessions, "_BATCH", 2)
+    monkeypatch.setattr("jay_sessions.ending._BATCH", 2)
     ids = [start()[0] for _ in range(6)]
     asked = chosen(admin_client, *ids, across="1")
     done = admin_client.post(LIST, form_of(asked), follow=True)

@@ -1,9 +1,28 @@
 """Ends of sessions for tests, stored as another process would."""
 
 import contextlib
+import uuid
 
+from jay_sessions import sessions
+from jay_sessions.exceptions import NoSession
 from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.models.ended import ends_stored
+
+from ..conftest import PLAYOUT
+
+
+def start(playout=PLAYOUT, user_id=None):
+    """Start a session; gives its id and its token."""
+    started = sessions.start(playout, user_id)
+    return uuid.UUID(started.token.session_id), started.encoded
+
+
+def is_valid(token):
+    try:
+        sessions.read([token])
+    except NoSession:
+        return False
+    return True
 
 
 def end(ended_at, *rows, reason=Reason.CLIENT):

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.actions import delete_selected as delete_ticked
 from django.contrib.admin.models import DELETION
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from ...models import TrackingSession, TrackingSessionQuerySet
 from ..audit import note
 from . import confirmation
+from .limits import in_the_log, limited, tell
 from .session_list import SessionList
 
 BATCH = 1000
@@ -61,18 +62,10 @@ def _question(shown: SessionList) -> list[str]:
 
 
 def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, described: str) -> None:
-    count = 0
-    try:
-        for deleted in rows.delete_in_batches(BATCH, newest_first=True):
-            count += deleted
-            if count >= MAX_DELETED:
-                break
-    finally:
-        if count:
-            note(request, f"{count} tracking sessions", f"Deleted all that matched: {described}.", DELETION)
-    text = _("%s tracking sessions were deleted.") % number_format(count, force_grouping=True)
-    if count < MAX_DELETED:
-        model_admin.message_user(request, text, messages.SUCCESS)
-    else:
-        more = _("There may be more that match: delete again.")
-        model_admin.message_user(request, f"{text} {more}", messages.WARNING)
+    def log(count: int) -> None:
+        note(request, in_the_log(count), f"Deleted all that matched: {described}.", DELETION)
+
+    count = limited(rows.delete_in_batches(BATCH, newest_first=True), MAX_DELETED, log)
+    said = _("%s tracking sessions were deleted.") % number_format(count, force_grouping=True)
+    more = _("There may be more that match: delete again.") if count >= MAX_DELETED else ""
+    tell(model_admin, request, said, more)

@@ -12,10 +12,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ... import sessions
+from ... import ending
 from ...models import TrackingSession, TrackingSessionQuerySet
 from ..audit import note
 from . import confirmation
+from .limits import in_the_log, limited, tell
 from .session_list import SessionList
 
 MAX_ENDED = 100_000
@@ -56,22 +57,12 @@ def _question(shown: SessionList | None, queryset: QuerySet[TrackingSession]) ->
 
 
 def _end(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, what: str) -> None:
-    count = 0
-    try:
-        for ended in sessions.end_each(rows, newest_first=True):
-            count += ended
-            if count >= MAX_ENDED:
-                break
-    finally:
-        if count:
-            note(request, f"{count} tracking sessions", f"Ended {what}.")
+    batches = ending.end_each(rows, newest_first=True)
+    count = limited(batches, MAX_ENDED, lambda count: note(request, in_the_log(count), f"Ended {what}."))
     text = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
     said = text % {"count": number_format(count, force_grouping=True)}
-    if count < MAX_ENDED:
-        model_admin.message_user(request, said, messages.SUCCESS)
-    else:
-        more = _("There may be more that match: end them again.")
-        model_admin.message_user(request, f"{said} {more}", messages.WARNING)
+    more = _("There may be more that match: end them again.") if count >= MAX_ENDED else ""
+    tell(model_admin, request, said, more)
 
 
 def end_one(request: HttpRequest, object_id: str, *, model_admin: Any) -> HttpResponse:
@@ -90,7 +81,7 @@ def end_one(request: HttpRequest, object_id: str, *, model_admin: Any) -> HttpRe
         question = _("End the session %s?") % session
         final = _("Its token is no longer valid from then on. This cannot be undone.")
         return confirmation.page(model_admin, request, _("End session"), [question, final], back=page)
-    if sessions.end_by_id(session.pk):
+    if ending.end_by_id(session.pk):
         note(request, str(session), "Ended.")
         model_admin.message_user(request, _("The session was ended."), messages.SUCCESS)
     else:

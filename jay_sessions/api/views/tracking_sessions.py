@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer, ValidationError
 
-from ... import conf, http, sessions
+from ... import conf, ending, http, sessions
 from ...core.identifiers import clean_playout_id, clean_zephr_session_id
 from ...exceptions import InvalidUserId, InvalidZephrSessionId
 from ...models.grants import Scope
@@ -72,7 +72,7 @@ class TrackingSessionView(TrackingView):
     def delete(self, request: Request, **kwargs: Any) -> Response:
         self.path_parameter("playout_id", clean_playout_id)
         may_end = None if self.api_key.may_use_all() else self.api_key.may_use
-        ends = sessions.end_tokens(http.received(request.META), may_end)
+        ends = ending.end_tokens(http.received(request.META), may_end)
         response = Response({"data": {"message": ENDED if ends.now or ends.before else NONE_ENDED}})
         http.delete(response)
         return response

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ... import sessions
+from ... import ending
 from ...core.uuid7 import shortened
 from ...exceptions import InvalidValue
 from ...retention import sessions_of_user
@@ -41,7 +41,7 @@ class Command(JayCommand):
 
     def _end_each(self, session_ids: list[uuid.UUID]) -> None:
         for pk in session_ids:
-            if sessions.end_by_id(pk):
+            if ending.end_by_id(pk):
                 self.ended += 1
             else:
                 self.stderr.write(f"{shortened(pk)} had ended or expired before.")
@@ -51,5 +51,5 @@ class Command(JayCommand):
             rows = sessions_of_user(user_id).order_by("session_id")
         except InvalidValue as error:
             raise CommandError(f"Nobody can have this user id: {error}") from error
-        for count in sessions.end_each(rows):
+        for count in ending.end_each(rows):
             self.ended += count
