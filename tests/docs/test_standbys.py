@@ -8,6 +8,7 @@ import sys
 import types
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.db.utils import load_backend
@@ -76,13 +77,19 @@ def site(pair, standby, transactional_db, settings, monkeypatch):
     for alias, place in places.items():
         connections[alias] = load_backend(place["ENGINE"]).DatabaseWrapper(place, alias)
     settings.DATABASE_ROUTERS = written["DATABASE_ROUTERS"]
-    forget_shared()
+    forget_database()
     yield
-    forget_shared()
+    forget_database()
     for alias in places:
         connections[alias].close()
     del connections["replica"]
     connections["default"] = own
+
+
+def forget_database():
+    """Let the process begin anew with all that it has read from the database."""
+    forget_shared()
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture
