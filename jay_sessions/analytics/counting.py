@@ -4,89 +4,50 @@ A session counts on the day of the time in its id, once, with its end if that is
 later is added to the same day.
 """
 
+import dataclasses
 import datetime
-import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import NamedTuple
+import itertools
+from collections.abc import Container, Iterable, Sequence
 
-from ..core.uuid7 import millisecond_of
-from ..models import TrackingSession, TrackingSessionQuerySet
-from ..models.ended import COUNTED
 from ..models.rollups import Dimension
-from . import daily_counts, previous, windows
+from . import daily_counts, windows
 from .aggregates import WITH_USERS
+from .previous import NOTHING, Near
+from .rows import Names, Row
 from .site_days import Days
 
-_FIELDS = (
-    "session_id",
-    "playout_id",
-    "provider_name",
-    "source",
-    "user_id",
-    "api_key_id",
-    "started_at",
-    "end__reason",
-    "end__ended_at",
-    "zephr_session_id",
-    "zephr_session__device",
-    "zephr_session__country",
-)
-_CHUNK = 2000
-_MICROSECOND = datetime.timedelta.resolution
+_PLAYOUT = WITH_USERS.index(Dimension.PLAYOUT)
 
-Near = Mapping[Dimension, Mapping[uuid.UUID, int]]
-"""For each dimension, the start of another session of the same user, in milliseconds, by the session's id."""
-
-_NONE: Near = {dimension: {} for dimension in WITH_USERS}
+_Visits = tuple[Near, Near]
+"""As the nearest sessions before and after one, but their days, by the numbers of `site_days.Days`."""
 
 
-_SITE, _PLAYOUT, _PROVIDER, _SOURCE, _DEVICE, _COUNTRY = Dimension
+def _named(names: Names) -> Iterable[tuple[Dimension, str | None]]:
+    return zip(Dimension, ("", *names), strict=True)
 
 
-class Row(NamedTuple):
-    """What is counted of a session."""
+@dataclasses.dataclass(slots=True)
+class _Group:
+    """Sessions of a day with the same names, which are added to the numbers of each dimension together.
 
-    pk: uuid.UUID
-    playout: str
-    provider: str | None
-    source: str
-    user: str | None
+    `users` counts those with a user by the days of the user's other visits.
+    """
+
     api_key: int | None
-    started_at: datetime.datetime
-    reason: str | None
-    ended_at: datetime.datetime | None
-    zephr: str | None
-    device: str | None
-    country: str | None
+    sessions: int = 0
+    ended: int = 0
+    duration: int = 0
+    users: dict[_Visits, int] = dataclasses.field(default_factory=dict)
 
-    def names(self) -> tuple[tuple[Dimension, str | None], ...]:
-        """Return the session's name in each dimension; None if it has none."""
-        return (
-            (_SITE, ""),
-            (_PLAYOUT, self.playout),
-            (_PROVIDER, self.provider),
-            (_SOURCE, self.source),
-            (_DEVICE, self.device),
-            (_COUNTRY, self.country),
-        )
-
-    @property
-    def duration(self) -> int | None:
-        """How long the session took, in microseconds; None if nobody has ended it."""
-        if self.ended_at is None or self.reason not in COUNTED:
-            return None
-        return (self.ended_at - self.started_at) // _MICROSECOND
-
-
-def read(rows: TrackingSessionQuerySet, most: int | None = None) -> list[Row]:
-    """Return what is counted of the sessions, or of the first ones, in the order of their ids."""
-    return [Row(*values) for values in rows.order_by("session_id").values_list(*_FIELDS)[:most]]
-
-
-def iterate(rows: TrackingSessionQuerySet) -> Iterator[Row]:
-    """Yield what is counted of any number of sessions, in no order."""
-    for values in rows.order_by().values_list(*_FIELDS).iterator(_CHUNK):
-        yield Row(*values)
+    def add(self, row: Row, visits: _Visits | None) -> None:
+        """Add a session; `visits` is None if it has no user."""
+        self.sessions += 1
+        duration = row.duration
+        if duration is not None:
+            self.ended += 1
+            self.duration += duration
+        if visits is not None:
+            self.users[visits] = self.users.get(visits, 0) + 1
 
 
 class Counts:
@@ -98,61 +59,71 @@ class Counts:
         self.windows = windows.Changes(self.days, only)
         self.others = 0
 
-    def add(self, rows: Iterable[Row], before: Near, after: Near = _NONE, *, daily: bool = True) -> None:
-        """Add sessions; `before` and `after` are the nearest counted sessions of the same user.
+    def add(
+        self,
+        rows: Sequence[Row],
+        before: Iterable[Near],
+        after: Iterable[Near] = itertools.repeat(NOTHING),
+        *,
+        daily: bool = True,
+    ) -> None:
+        """Add sessions; `before` and `after` are the nearest counted sessions of the same user, for each.
 
         Without `daily`, they are added to the windows alone.
         """
-        earlier, later = before[Dimension.PLAYOUT], after[Dimension.PLAYOUT]
-        for row in rows:
-            at = millisecond_of(row.pk)
-            day = self.days.number(at)
+        groups: dict[tuple[int, Names], _Group] = {}
+        day, begin, end = 0, 0, 0
+        for row, earlier, later in zip(rows, before, after, strict=False):
+            at = row.start
+            if not begin <= at < end:
+                day = self.days.number(at)
+                begin, end = self.days.begin(day), self.days.begin(day + 1)
             if daily:
-                self._add_daily(row, day, before, after)
-            visit = (at, row.user is not None, earlier.get(row.pk), later.get(row.pk))
-            self.windows.add(row.playout, day, visit)
+                self.others += not begin <= row.started_at.timestamp() * 1000 < end
+                key = day, row.names
+                group = groups.get(key)
+                if group is None:
+                    # The first group with a name begins with the first session of this name.
+                    group = groups[key] = _Group(row.api_key)
+                group.add(row, None if row.user is None else self._visits(day, earlier, later))
+            self.windows.add(row.playout, day, (at, row.user is not None, earlier[_PLAYOUT], later[_PLAYOUT]))
+        for (day, names), group in groups.items():
+            self._spread(day, names, group)
 
-    def _add_daily(self, row: Row, day: int, before: Near, after: Near) -> None:
-        duration = row.duration
-        self.others += not self._starts_on(row.started_at, day)
-        for dimension, name in row.names():
+    def _visits(self, day: int, earlier: Near, later: Near) -> _Visits:
+        was = [None if start is None else self.days.number(start) for start in earlier]
+        if later is NOTHING:
+            return tuple(was), later
+        comes = [None if start is None else self.days.number(start) for start in later]
+        return tuple(was), tuple(comes)
+
+    def _spread(self, day: int, names: Names, group: _Group) -> None:
+        """Add the group to the numbers of each of its names."""
+        for place, (dimension, name) in enumerate(_named(names)):
             if name is None:
                 continue
             change = self.daily.of(day, dimension, name)
             if not change.sessions:
-                change.api_key = row.api_key
-            change.sessions += 1
-            if duration is not None:
-                change.ended += 1
-                change.duration += duration
-            if row.user is not None and dimension in before:
-                later = after[dimension].get(row.pk)
-                self._add_user(change, day, before[dimension].get(row.pk), later, (dimension, name))
+                change.api_key = group.api_key
+            change.sessions += group.sessions
+            change.ended += group.ended
+            change.duration += group.duration
+            if dimension in WITH_USERS:
+                for (was, comes), count in group.users.items():
+                    self._add_users(day, (dimension, name), (was[place], comes[place]), count)
 
-    def _add_user(
-        self,
-        change: daily_counts.Change,
-        day: int,
-        earlier: int | None,
-        later: int | None,
-        named: tuple[Dimension, str],
+    def _add_users(
+        self, day: int, named: tuple[Dimension, str], visits: tuple[int | None, int | None], count: int
     ) -> None:
-        if earlier is not None and earlier >= self.days.begin(day):
+        was, comes = visits
+        if day in visits:
             return
-        was = None if earlier is None else self.days.number(earlier)
-        comes = None if later is None else self.days.number(later)
-        if day == comes:
-            return
-        _count(change.users, day, was, 1)
+        _count(self.daily.of(day, *named).users, day, was, count)
         if comes is not None:
-            # The user's next day was counted as if this one had not been.
+            # The users' next day was counted as if this one had not been.
             users = self.daily.of(comes, *named).users
-            _count(users, comes, was, -1)
-            _count(users, comes, day, 1)
-
-    def _starts_on(self, moment: datetime.datetime, day: int) -> bool:
-        milliseconds = moment.timestamp() * 1000
-        return self.days.begin(day) <= milliseconds < self.days.begin(day + 1)
+            _count(users, comes, was, -count)
+            _count(users, comes, day, count)
 
     def add_ends(self, rows: Iterable[Row], fetched: Container[str | None]) -> int:
         """Add the ends of sessions that were counted without them; return how many.
@@ -163,7 +134,7 @@ class Counts:
         for row in rows:
             count += 1
             known = row._replace(device=None, country=None) if row.zephr in fetched else row
-            self._add_to_all(row, known.names(), ended=1, duration=row.duration or 0)
+            self._add_to_all(row, _named(known.names), ended=1, duration=row.duration or 0)
         return count
 
     def add_facts(self, rows: Iterable[Row]) -> None:
@@ -181,7 +152,7 @@ class Counts:
         ended: int = 0,
         duration: int = 0,
     ) -> None:
-        day = self.days.number(millisecond_of(row.pk))
+        day = self.days.number(row.start)
         for dimension, name in names:
             if name is not None:
                 change = self.daily.of(day, dimension, name)
@@ -199,38 +170,3 @@ def _count(users: daily_counts.Users, day: int, was: int | None, count: int) -> 
     # A later day than this one can only come of a clock that went back.
     distance = 0 if was is None else day - was
     users[distance] = users.get(distance, 0) + count
-
-
-def before(rows: list[Row], alias: str, dimensions: Iterable[Dimension] = WITH_USERS) -> Near:
-    """Return the start of the same user's session before each one, for all stored sessions of a time."""
-    if not rows:
-        return _NONE
-    recent, unknown = previous.recent(alias, rows[0].pk, rows[-1].pk)
-    found = {}
-    for dimension in dimensions:
-        near = recent[dimension]
-        open_ = (row for row in rows if _is_open(row.pk, near, unknown))
-        wanted = [(row.pk, row.user) for row in open_ if row.user is not None]
-        found[dimension] = {**near, **previous.before(alias, dimension, wanted)} if wanted else near
-    return found
-
-
-def _is_open(pk: uuid.UUID, near: Mapping[uuid.UUID, int], unknown: Container[uuid.UUID] | None) -> bool:
-    return (unknown is None or pk in unknown) and pk not in near
-
-
-def around(rows: list[Row], alias: str, until: uuid.UUID) -> tuple[Near, Near]:
-    """Return the nearest counted sessions of the same users, for late sessions in their order.
-
-    `until` is as in `previous.after`. Sessions with a note are not counted yet, these rows included.
-    """
-    wanted = [(row.pk, row.user) for row in rows if row.user is not None]
-    # Those before it were counted before it. After it, the others may not be counted yet.
-    earlier = {dimension: previous.before(alias, dimension, wanted) for dimension in WITH_USERS}
-    later = {dimension: previous.after(alias, dimension, wanted, until) for dimension in WITH_USERS}
-    return earlier, later
-
-
-def linked(zephr_session_ids: Iterable[str], alias: str) -> TrackingSessionQuerySet:
-    """Return the sessions that are linked to these Zephr sessions."""
-    return TrackingSession.objects.using(alias).filter(zephr_session_id__in=list(zephr_session_ids))

@@ -4,15 +4,17 @@ Users are counted by the number of days since they were there before: 0 for new 
 a period are a sum over its days, of those who were not there before within the period.
 """
 
+import bisect
 import collections
 import dataclasses
 import datetime
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.db import router
+from django.db.models import Max, Min
 
 from .. import conf
 from ..core.batches import batched
@@ -45,6 +47,18 @@ def unpack(packed: str) -> Iterator[tuple[int, int]]:
     """Yield the days since users were there before (0: never), and how many users."""
     numbers = iter(json.loads(packed) if packed else ())
     return zip(numbers, numbers, strict=True)
+
+
+def users_within(packed: str, days: int) -> tuple[int, int]:
+    """Return how many users were never there before, and how many were not in the last `days` days.
+
+    The users who were never there before are not among the latter.
+    """
+    numbers = json.loads(packed) if packed else []
+    # Sorted by the days since users were there before; the loop over them is in C.
+    backs, counts = numbers[::2], numbers[1::2]
+    new = counts[backs.index(0)] if 0 in backs else 0
+    return new, sum(counts[bisect.bisect_right(backs, days) :])
 
 
 @dataclasses.dataclass(slots=True)
@@ -83,6 +97,33 @@ class Changes:
         if change is None:
             change = named[name] = Change()
         return change
+
+    def first_days(self, dimension: Dimension, names: Iterable[str]) -> dict[str, datetime.date]:
+        """Return the first day on which each name was counted; names that never were are left out."""
+        return self._days(dimension, names, min)
+
+    def last_days(self, dimension: Dimension, names: Iterable[str]) -> dict[str, datetime.date]:
+        """Return the last day on which each name was counted; names that never were are left out."""
+        return self._days(dimension, names, max)
+
+    def _days(
+        self, dimension: Dimension, names: Iterable[str], best: Callable[..., datetime.date]
+    ) -> dict[str, datetime.date]:
+        # Any name may be among the others of a day.
+        wanted = {*names, OTHERS}
+        found: dict[str, list[datetime.date]] = collections.defaultdict(list)
+        for batch in batched(wanted, _BATCH):
+            counts = DailyCount.objects.using(_alias()).filter(kind=dimension, name__in=batch).order_by()
+            for name, *days in counts.values_list("name").annotate(Min("day"), Max("day")):
+                found[name] += days
+        for (day, kind), named in self._changes.items():
+            if kind == dimension:
+                for name in wanted.intersection(named):
+                    found[name].append(datetime.date.fromordinal(day))
+        others = found.pop(OTHERS, [])
+        return {name: best([*others, *days]) for name, days in found.items()} | (
+            {name: best(others) for name in wanted.difference(found)} if others else {}
+        )
 
     def store(self) -> None:
         """Add all changes to the stored numbers, and forget them. Call it in the run's transaction."""

@@ -1,128 +1,280 @@
-"""Finds the user's session before or after each of many sessions: any one, or one with the same value.
+"""Finds the same user's session before or after each of many: any one, or one with the same value.
 
 Each is a look-up along an index, whatever the database knows of the rows: mostly the user's index. For a user
-who has many new values at once (such as one id for all visitors), it is the index of the value.
+who has many new playouts at once (such as one id for all visitors), it is the index of the playout.
 """
 
 import collections
+import datetime
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connections
 from django.db.models import Exists, OuterRef, Subquery
 
 from ..core.batches import batched
-from ..core.uuid7 import millisecond_of
+from ..core.uuid7 import lowest_id, millisecond_of
+from ..database import keyset
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.expressions import WithoutIndex
 from ..models.rollups import Dimension, LateSession
 from .aggregates import FIELDS, WITH_USERS
+from .daily_counts import Changes
+from .rows import ID, Row
+from .site_days import start_of
 
-MANY_VALUES = 20
-"""A user with so many values in one look-up is searched among the sessions of each value."""
+MANY = 20
+"""A user with so many values in one look-up is searched by playout, or once for all providers or sources."""
+
+NOT_INDEXED = (Dimension.PROVIDER, Dimension.SOURCE)
 
 _BATCH = 1000
 
 RECENT = 100
 """How many of a user's sessions are read at once. If they do not tell, others are looked up one by one."""
 
-Wanted = tuple[uuid.UUID, str]
-"""A session's id and its user."""
+Near = Sequence[int | None]
+"""The start of another session of the same user, in milliseconds since 1970, for each of `WITH_USERS`.
 
-Starts = dict[uuid.UUID, int]
-"""The start of the nearest other session, in milliseconds since 1970, by the id of a session."""
+It is that of any session, then of one with the same playout, provider and source; None if there is none.
+"""
+
+NOTHING: Near = (None,) * len(WITH_USERS)
+_ONE_DAY = datetime.timedelta(days=1)
 
 
-def recent(
-    alias: str, first: uuid.UUID, last: uuid.UUID
-) -> tuple[dict[Dimension, Starts], set[uuid.UUID] | None]:
-    """Return the starts as `before` does, as far as the `RECENT` sessions of each user before it tell.
+def before(
+    alias: str, rows: Sequence[Row], daily: Changes, dimensions: Collection[Dimension] = WITH_USERS
+) -> list[Near]:
+    """Return, for each row, the same user's last sessions before it.
 
-    It is for all sessions from `first` to `last` at once. The second result are the ids of the sessions for
-    which others may be further back; None if that holds for all. One query instead of four look-ups for each.
+    `rows` are all stored sessions of a time, in the order of their ids. `daily` knows all that is counted
+    before them. Only the starts for the `dimensions` are looked for wherever they are.
     """
-    found: dict[Dimension, Starts] = {dimension: {} for dimension in WITH_USERS}
-    if connections[alias].vendor != "postgresql":
-        return found, None
-    unknown = set()
+    recent, unknown = _recent(alias, rows)
+    if unknown is not None and not unknown:
+        return [recent.get(row.text, NOTHING) for row in rows]
+    users = None if unknown is None else {row.user for row in rows if row.text in unknown}
+    found: list[Near] = []
+    open_: dict[Dimension, list[int]] = {dimension: [] for dimension in dimensions}
+    for number, (row, within) in enumerate(zip(rows, _within(rows, users), strict=True)):
+        near = recent.get(row.text, NOTHING)
+        if row.user is not None and (unknown is None or row.text in unknown):
+            near = _later(near, within)
+            for dimension, start in zip(WITH_USERS, near, strict=True):
+                if start is None and dimension in open_:
+                    open_[dimension].append(number)
+        found.append(near)
+    for dimension, numbers in open_.items():
+        wanted = [rows[number] for number in numbers]
+        starts: Starts = {}
+        if dimension in NOT_INDEXED:
+            wanted, starts = _of_busy_users(alias, dimension, wanted, daily, rows[0].pk)
+        starts.update(_before(alias, dimension, wanted, daily))
+        for number in numbers:
+            found[number] = _with(found[number], dimension, starts.get(rows[number].text))
+    return found
+
+
+def around(
+    alias: str, rows: Sequence[Row], daily: Changes, until: uuid.UUID
+) -> tuple[list[Near], list[Near]]:
+    """Return, for each row, the same user's last counted sessions before it, and the first ones after it.
+
+    `rows` are late sessions in the order of their ids. They are counted one after the other: those before a
+    row are counted, those after it are not, nor are others with a note (`LateSession`) or from `until` on.
+    """
+    wanted = [row for row in rows if row.user is not None]
+    earlier = {dimension: _before(alias, dimension, wanted, daily) for dimension in WITH_USERS}
+    later = {dimension: _after(alias, dimension, wanted, daily, until) for dimension in WITH_USERS}
+    stored = [tuple(earlier[dimension].get(row.text) for dimension in WITH_USERS) for row in rows]
+    return (
+        list(map(_later, stored, _within(rows, None))),
+        [tuple(later[dimension].get(row.text) for dimension in WITH_USERS) for row in rows],
+    )
+
+
+def _later(near: Near, other: Near) -> Near:
+    """Return the later start of both, for each dimension."""
+    pairs = zip(near, other, strict=True)
+    return tuple(max((start for start in pair if start is not None), default=None) for pair in pairs)
+
+
+def _with(near: Near, dimension: Dimension, start: int | None) -> Near:
+    place = WITH_USERS.index(dimension)
+    return (*near[:place], start, *near[place + 1 :])
+
+
+def _within(rows: Iterable[Row], users: Collection[str | None] | None) -> Iterator[Near]:
+    """Yield, for each row, the same user's last sessions before it among the rows.
+
+    Only for `users`; None means all.
+    """
+    seen: dict[tuple[Dimension, str, str | None], int] = {}
+    for row in rows:
+        if row.user is None or (users is not None and row.user not in users):
+            yield NOTHING
+            continue
+        keys = [(dimension, row.user, _value(row, dimension)) for dimension in WITH_USERS]
+        yield tuple(map(seen.get, keys))
+        seen.update(dict.fromkeys(keys, row.start))
+
+
+def _value(row: Row, dimension: Dimension) -> str | None:
+    return ("", row.playout, row.provider, row.source)[WITH_USERS.index(dimension)]
+
+
+def _recent(alias: str, rows: Sequence[Row]) -> tuple[dict[str, Near], set[str] | None]:
+    """Return the starts, as far as the `RECENT` sessions of each user before a row tell.
+
+    It is one query instead of four look-ups for each. The second result are the rows for which others may be
+    further back; None if that holds for all.
+    """
+    if connections[alias].vendor != "postgresql" or not rows:
+        return {}, None
+    found: dict[str, Near] = {}
+    unknown: set[str] = set()
     with connections[alias].cursor() as cursor:
-        cursor.execute(_RECENT, [RECENT, first, last])
-        for pk, count, *nearest in cursor.fetchall():
-            for starts, text in zip(found.values(), nearest, strict=True):
-                if text is not None:
-                    starts[pk] = int(text[:8] + text[9:13], 16)
-            if count == RECENT:
-                unknown.add(pk)
+        cursor.execute(_RECENT, [RECENT, rows[0].pk, rows[-1].pk])
+        for text, count, *starts in cursor.fetchall():
+            found[text] = starts
+            if count == RECENT and None in starts:
+                unknown.add(text)
     return found, unknown
 
 
+_START = "('x' || translate(left((array_agg(id){})[1]::text, 13), '-', ''))::bit(48)::bigint"
 # The user's index serves the innermost query. The first of each array is the nearest, as in its order.
-_RECENT = """
-SELECT session.session_id, earlier.*
+_RECENT = f"""
+SELECT session.session_id::text, earlier.*
 FROM jay_tracking_session AS session CROSS JOIN LATERAL (
     SELECT
         count(*),
-        (array_agg(one.session_id))[1]::text,
-        (array_agg(one.session_id) FILTER (WHERE one.playout_id = session.playout_id))[1]::text,
-        (array_agg(one.session_id) FILTER (WHERE one.provider_name = session.provider_name))[1]::text,
-        (array_agg(one.session_id) FILTER (WHERE one.source = session.source))[1]::text
+        {_START.format("")},
+        {_START.format(" FILTER (WHERE one.playout_id = session.playout_id)")},
+        {_START.format(" FILTER (WHERE one.provider_name = session.provider_name)")},
+        {_START.format(" FILTER (WHERE one.source = session.source)")}
     FROM (
-        SELECT session_id, playout_id, provider_name, source
+        SELECT session_id AS id, playout_id, provider_name, source
         FROM jay_tracking_session AS other
         WHERE other.user_id = session.user_id AND other.session_id < session.session_id
         ORDER BY other.session_id DESC
         LIMIT %s
     ) AS one
+    HAVING count(*) > 0
 ) AS earlier
 WHERE session.session_id BETWEEN %s AND %s AND session.user_id IS NOT NULL
-"""
+"""  # noqa: S608 (our own words)
+
+Starts = dict[str, int]
+"""The start of another session, in milliseconds since 1970, by the text of a row."""
 
 
-def before(alias: str, dimension: Dimension, wanted: Iterable[Wanted]) -> Starts:
-    """Return the start of the user's last session before each session, for those that have one."""
+def _before(alias: str, dimension: Dimension, wanted: Sequence[Row], daily: Changes) -> Starts:
     others = TrackingSession.objects.using(alias).filter(session_id__lt=OuterRef("session_id"))
-    return _nearest(others.order_by("-session_id"), dimension, wanted)
-
-
-def after(alias: str, dimension: Dimension, wanted: Iterable[Wanted], until: uuid.UUID) -> Starts:
-    """Return the start of the user's first counted session after each session, for those that have one.
-
-    Sessions with ids from `until` on, and those with a note (`LateSession`), are not counted.
-    """
-    late = LateSession.objects.using(alias).filter(pk=OuterRef("session_id"))
-    rows = TrackingSession.objects.using(alias).filter(~Exists(late), session_id__lt=until)
-    others = rows.filter(session_id__gt=OuterRef("session_id"))
-    return _nearest(others.order_by("session_id"), dimension, wanted)
-
-
-def _nearest(others: TrackingSessionQuerySet, dimension: Dimension, wanted: Iterable[Wanted]) -> Starts:
-    rows = TrackingSession.objects.using(others.db).order_by()
     found: Starts = {}
-    for ids, by_value in _parts(dimension, list(wanted)):
-        nearest = _of_same_user(others, dimension, by_value=by_value).values("session_id")[:1]
-        for batch in batched(ids, _BATCH):
-            asked = rows.filter(pk__in=batch).annotate(nearest=Subquery(nearest))
-            pairs: Any = asked.values_list("session_id", "nearest")
-            found.update((pk, millisecond_of(other)) for pk, other in pairs if other is not None)
+    for part, days in _parts(dimension, wanted, daily.first_days):
+        rows = _from(others, days[0]) if days else others
+        found.update(_nearest(rows.order_by("-session_id"), dimension, part))
     return found
 
 
-def _parts(dimension: Dimension, wanted: list[Wanted]) -> Iterator[tuple[list[uuid.UUID], bool]]:
-    """Yield the ids to look up by the users' index, then those by the index of the value."""
-    if dimension is Dimension.SITE:
-        yield [pk for pk, _ in wanted], False
+def _of_busy_users(
+    alias: str, dimension: Dimension, wanted: Sequence[Row], daily: Changes, end: uuid.UUID
+) -> tuple[list[Row], Starts]:
+    """Look up the values of each user with many of them together, before `end`; return the other rows, too.
+
+    So all sessions of such a user are read once, and not once for each value.
+    """
+    by_user: dict[str | None, list[Row]] = collections.defaultdict(list)
+    for row in wanted:
+        by_user[row.user].append(row)
+    others: list[Row] = []
+    found: Starts = {}
+    for user, rows in by_user.items():
+        if len(rows) < MANY:
+            others += rows
+            continue
+        days = daily.first_days(dimension, filter(None, (_value(row, dimension) for row in rows)))
+        if days:
+            stored = _from(TrackingSession.objects.using(alias).all(), min(days.values()))
+            starts = _last_starts(stored.filter(user_id=user, session_id__lt=end), FIELDS[dimension], {*days})
+            known = ((row.text, starts.get(_value(row, dimension))) for row in rows)
+            found.update((text, start) for text, start in known if start is not None)
+    return others, found
+
+
+def _from(rows: TrackingSessionQuerySet, day: datetime.date) -> TrackingSessionQuerySet:
+    return rows.filter(session_id__gte=lowest_id(start_of(day)))
+
+
+def _last_starts(rows: TrackingSessionQuerySet, column: str, values: set[str]) -> dict[str | None, int]:
+    """Return the start of the last session with each value."""
+    found: dict[str | None, int] = {}
+    those = rows.filter(**{f"{column}__in": values}).order_by("-session_id").values_list("session_id", column)
+    for batch in keyset.batches(those, "session_id", _BATCH, descending=True):
+        for pk, value in batch:
+            found.setdefault(value, millisecond_of(pk))
+        if len(found) == len(values):
+            break
+    return found
+
+
+def _after(
+    alias: str, dimension: Dimension, wanted: Sequence[Row], daily: Changes, until: uuid.UUID
+) -> Starts:
+    late = LateSession.objects.using(alias).filter(pk=OuterRef("session_id"))
+    counted = TrackingSession.objects.using(alias).filter(~Exists(late), session_id__lt=until)
+    others = counted.filter(session_id__gt=OuterRef("session_id"))
+    found: Starts = {}
+    for part, days in _parts(dimension, wanted, daily.last_days):
+        rows = others.filter(session_id__lt=lowest_id(start_of(days[-1] + _ONE_DAY))) if days else others
+        found.update(_nearest(rows.order_by("session_id"), dimension, part))
+    return found
+
+
+Days = Callable[[Dimension, Iterable[str]], dict[str, datetime.date]]
+
+
+def _parts(
+    dimension: Dimension, wanted: Sequence[Row], days_of: Days
+) -> Iterator[tuple[list[Row], list[datetime.date]]]:
+    """Yield rows to look up together, and the days of their values, sorted; no days for all time.
+
+    Providers and sources have no index, but the numbers of days know since when and until when there were
+    sessions with a value.
+    """
+    rows = [row for row in wanted if _value(row, dimension) is not None]
+    if dimension not in NOT_INDEXED:
+        yield from ((part, []) for part in batched(rows, _BATCH))
         return
-    values = collections.Counter(user for _, user in wanted)
-    yield [pk for pk, user in wanted if values[user] < MANY_VALUES], False
-    yield [pk for pk, user in wanted if values[user] >= MANY_VALUES], True
+    days = days_of(dimension, {str(_value(row, dimension)) for row in rows})
+    found = [(days[value], row) for row in rows if (value := str(_value(row, dimension))) in days]
+    # Those with the same day are beside each other.
+    for part in batched(sorted(found), _BATCH):
+        yield [row for _, row in part], [day for day, _ in part]
 
 
-def _of_same_user(others: Any, dimension: Dimension, *, by_value: bool) -> Any:
+def _nearest(others: TrackingSessionQuerySet, dimension: Dimension, rows: list[Row]) -> Starts:
+    playouts = collections.Counter(row.user for row in rows if dimension is Dimension.PLAYOUT)
+    found: Starts = {}
+    for by_playout in (False, True):
+        ids = [row.pk for row in rows if (playouts[row.user] >= MANY) is by_playout]
+        nearest = _of_same_user(others, dimension, by_playout=by_playout).values("session_id")[:1]
+        asked = (
+            TrackingSession.objects.using(others.db).filter(pk__in=ids).annotate(nearest=Subquery(nearest))
+        )
+        pairs: Any = asked.order_by().annotate(text=ID).values_list("text", "nearest")
+        found.update((text, millisecond_of(other)) for text, other in pairs if other is not None)
+    return found
+
+
+def _of_same_user(others: Any, dimension: Dimension, *, by_playout: bool) -> Any:
     if dimension is Dimension.SITE:
         return others.filter(user_id=OuterRef("user_id"))
     column = FIELDS[dimension]
-    indexed, other = (column, "user_id") if by_value else ("user_id", column)
-    # Without statistics, PostgreSQL might else read all rows of a source or a provider.
+    indexed, other = (column, "user_id") if by_playout else ("user_id", column)
+    # Without statistics, PostgreSQL might else read all rows of a playout.
     others = others.annotate(unindexed=WithoutIndex(other)).filter(unindexed=OuterRef(other))
     return others.filter(**{indexed: OuterRef(indexed)})

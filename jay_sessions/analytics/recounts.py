@@ -13,11 +13,12 @@ from ..core.uuid7 import first_id
 from ..database.errors import tried_again
 from ..models import TrackingSession
 from ..models.rollups import DailyCount, Dimension, LateSession, RollupState
-from . import counting, daily_counts, rollup_state, uncounted, windows
+from . import daily_counts, previous, rollup_state, uncounted, windows
 from .counting import Counts
 from .daily_counts import Users
+from .rows import Row, parts
 from .site_days import start_of
-from .steps import Step, settle, step_size
+from .steps import Step, settle
 
 _ONE_DAY = datetime.timedelta(days=1)
 _BATCH = 500
@@ -92,7 +93,7 @@ def _count(
     others = 0
     for rows in _parts(start_of(day), _end(day, until)):
         counts = Counts(state.names, frozenset())
-        counts.add(rows, counting.before(rows, _alias()))
+        counts.add(rows, previous.before(_alias(), rows, counts.daily))
         counts.store(until)
         others += counts.others
     _keep_returning(day, returning)
@@ -104,7 +105,7 @@ def _count_windows(day: datetime.date, until: datetime.datetime) -> None:
     # The last 24-hour window begins shortly before the day's end.
     for rows in _parts(start_of(day), min(start_of(day + _ONE_DAY) + _ONE_DAY, until)):
         counts = Counts({}, frozenset([day.toordinal()]))
-        counts.add(rows, counting.before(rows, _alias(), [Dimension.PLAYOUT]), daily=False)
+        counts.add(rows, previous.before(_alias(), rows, counts.daily, [Dimension.PLAYOUT]), daily=False)
         counts.windows.store(until, _without_numbers(day, {row.playout for row in rows}))
 
 
@@ -115,13 +116,8 @@ def _without_numbers(day: datetime.date, playouts: set[str]) -> set[str]:
     return playouts.difference(stored.filter(name__in=playouts).values_list("name", flat=True))
 
 
-def _parts(begin: datetime.datetime, end: datetime.datetime) -> Iterator[list[counting.Row]]:
-    rows = TrackingSession.objects.primary().started_between(begin, end)
-    size = step_size(_alias())
-    part = counting.read(rows, size)
-    while part:
-        yield part
-        part = counting.read(rows.filter(session_id__gt=part[-1].pk), size) if len(part) == size else []
+def _parts(begin: datetime.datetime, end: datetime.datetime) -> Iterator[list[Row]]:
+    return parts(TrackingSession.objects.primary().started_between(begin, end))
 
 
 def _returning(day: datetime.date, gone: datetime.date | None) -> dict[tuple[str, str], Users]:

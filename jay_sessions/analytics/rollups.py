@@ -19,8 +19,9 @@ from ..database import clock
 from ..database.errors import translating_errors, tried_again
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.rollups import LateSession, RollupState
-from . import counting, early_counts, new_ends, recounts, rollup_state, site_days, uncounted
-from .counting import Counts, Row
+from . import early_counts, new_ends, previous, recounts, rollup_state, site_days, uncounted
+from .counting import Counts
+from .rows import Row, parts, read
 from .site_days import day_of, start_of
 from .steps import Step, settle, step_size
 
@@ -103,15 +104,18 @@ def _step(limit: datetime.datetime) -> tuple[Step, bool]:
         counts = Counts(state.names)
         late, are_all = _late(state, counts)
         begin, end, is_last = _range(state, limit)
-        rows = counting.read(_between(begin, end)) if are_all else []
+        sessions = len(late)
         if are_all:
-            counts.add(rows, counting.before(rows, _alias()))
+            for rows in parts(_between(begin, end)):
+                counts.add(rows, previous.before(_alias(), rows, counts.daily))
+                uncounted.remember(state, rows, limit)
+                sessions += len(rows)
             state.rolled_until = end
             _remove_notes(begin, end)
         counts.store(state.rolled_until or end)
-        uncounted.remember(state, [row.pk for row in (*late, *rows)], limit)
+        uncounted.remember(state, late, limit)
         rollup_state.forget_names(state)
-        return Step(len(rows) + len(late), ends, counts.others), is_last and are_all
+        return Step(sessions, ends, counts.others), is_last and are_all
 
 
 def _range(state: RollupState, limit: datetime.datetime) -> tuple[datetime.datetime, datetime.datetime, bool]:
@@ -159,7 +163,7 @@ def _late(state: RollupState, counts: Counts) -> tuple[list[Row], bool]:
             lost = [pk for pk in ids if counts.days.number(millisecond_of(pk)) == day]
             LateSession.objects.using(_alias()).filter(pk__in=lost).delete()
             ids = [pk for pk in ids if pk not in lost]
-    rows = counting.read(TrackingSession.objects.primary().filter(pk__in=ids))
-    counts.add(rows, *counting.around(rows, _alias(), first_id(until)))
+    rows = read(TrackingSession.objects.primary().filter(pk__in=ids))
+    counts.add(rows, *previous.around(_alias(), rows, counts.daily, first_id(until)))
     notes.filter(pk__in=ids).delete()
     return rows, are_all

@@ -208,15 +208,9 @@ class _Period:
             kind=dimension, name__in=names, day__gte=self.first, day__lt=self.after
         )
         for row in rows.values(*columns):
-            within = (row["day"] - self.first).days % days
-            new = users = 0
             # Of users who were there before within the step, an earlier day counts.
-            for back, count in daily_counts.unpack(row["users"]):
-                if back == 0:
-                    new = count
-                elif back > within:
-                    users += count
-            yield {**row, "users": new + users, "new_users": new}
+            new, others = daily_counts.users_within(row["users"], (row["day"] - self.first).days % days)
+            yield {**row, "users": new + others, "new_users": new}
 
     def _live_counts(self, dimension: Dimension, names: list[str] | None) -> Iterator[dict[str, Any]]:
         live = self._live(dimension, names)

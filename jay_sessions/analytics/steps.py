@@ -10,8 +10,9 @@ from django.db.models import Exists, OuterRef
 from ..core.batches import batched
 from ..models import TrackingSessionQuerySet
 from ..models.rollups import FetchedZephrSession, LateSession, RollupState
-from . import counting, new_ends
-from .counting import Counts, Row
+from . import new_ends
+from .counting import Counts
+from .rows import Row, iterate, linked
 
 _BATCH = 1000
 
@@ -32,7 +33,7 @@ class Step:
 
 def step_size(alias: str) -> int:
     """Return how many sessions a step counts at most. In SQLite, other writers wait for it."""
-    return 50_000 if connections[alias].vendor == "postgresql" else 2_000
+    return 100_000 if connections[alias].vendor == "postgresql" else 2_000
 
 
 def settle(state: RollupState) -> int:
@@ -52,7 +53,7 @@ def settle(state: RollupState) -> int:
     for some in batched(fetched, _BATCH):
         if until is not None:
             counts = Counts(state.names)
-            counts.add_facts(_counted(counting.linked(some, _alias()), until))
+            counts.add_facts(_counted(linked(some, _alias()), until))
             counts.store(until)
         notes.filter(pk__in=some).delete()
     return ends
@@ -61,7 +62,7 @@ def settle(state: RollupState) -> int:
 def _counted(rows: TrackingSessionQuerySet, until: datetime.datetime) -> Iterable[Row]:
     """Yield those of the sessions that are counted: they started before `until`, and have no note."""
     late = LateSession.objects.using(rows.db).filter(pk=OuterRef("session_id"))
-    return counting.iterate(rows.started_before(until).filter(~Exists(late)))
+    return iterate(rows.started_before(until).filter(~Exists(late)))
 
 
 def _alias() -> str:

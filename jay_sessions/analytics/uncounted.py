@@ -6,16 +6,16 @@ last days are compared once a day.
 
 import datetime
 import enum
-import uuid
 from collections.abc import Iterable
 
 from django.db import router
 
-from ..core.uuid7 import first_id, millisecond_of, moment_of
+from ..core.uuid7 import first_id, moment_of
 from ..database.errors import tried_again
 from ..models import TrackingSession
 from ..models.rollups import LateSession, RollupState
 from . import daily_counts, rollup_state
+from .rows import Row
 from .site_days import day_of, start_of
 
 DAYS = 7
@@ -49,11 +49,11 @@ def verdict(day: datetime.date, until: datetime.datetime) -> Verdict:
     return Verdict.KEEP if stored < kept else Verdict.RECOUNT
 
 
-def remember(state: RollupState, session_ids: Iterable[uuid.UUID], limit: datetime.datetime) -> None:
+def remember(state: RollupState, rows: Iterable[Row], limit: datetime.datetime) -> None:
     """Remember how many sessions of each hour are counted, unless the hour is over for long at `limit`."""
     first = int((limit - _HOUR - PATIENCE).timestamp()) // 3600
-    for session_id in session_ids:
-        hour = millisecond_of(session_id) // _HOUR_MS
+    for row in rows:
+        hour = row.start // _HOUR_MS
         if hour >= first or str(hour) in state.hours:
             state.hours[str(hour)] = state.hours.get(str(hour), 0) + 1
 

@@ -34,6 +34,8 @@ _KINDS_BY_WIDTH = ((_HOUR, _COLUMNS[Interval.HOUR]), (_DAY, _COLUMNS[Interval.DA
 
 _NEVER = 1 << 40
 _DAY_MS = _DAY * _QUARTER_MS
+_MOST_DAYS = 3
+"""A session is in windows of its own day, the one before, and one more if that is a short one."""
 _LONGEST_DAY = datetime.timedelta(days=2)
 _BATCH = 500
 
@@ -104,26 +106,37 @@ class Changes:
 
     def __init__(self, days: Days, only: frozenset[int] | None = None) -> None:
         self._days, self._only = days, only
-        self._visits: dict[int, dict[str, list[Visit]]] = collections.defaultdict(dict)
+        self._visits: dict[int, dict[str, list[Visit]]] = collections.defaultdict(_lists)
 
     def add(self, playout_id: str, day: int, visit: Visit) -> None:
         """Add a session that started on this day."""
-        # Its 24-hour windows begin on its day and on the day before; after a short day, on one more.
-        while visit[0] < self._days.begin(day + 1) + _DAY_MS - _QUARTER_MS:
-            if self._only is None or day in self._only:
-                self._visits[day].setdefault(playout_id, []).append(visit)
-            day -= 1
+        self._visits[day][playout_id].append(visit)
 
     def store(self, until: datetime.datetime, refused: Container[str]) -> None:
         """Add the sessions to the stored windows, except for those of `refused` playouts.
 
         All sessions before `until` are counted then. Call it in the run's transaction.
         """
-        for day, by_playout in sorted(self._visits.items()):
-            named = ((name, visits) for name, visits in by_playout.items() if name not in refused)
-            for batch in batched(named, _BATCH):
-                self._store(day, dict(batch), until)
+        for day in sorted({day - back for day in self._visits for back in range(_MOST_DAYS)}):
+            # Ids carry no time before 1970.
+            if self._days.begin(day) < self._days.begin(day + 1) and (
+                self._only is None or day in self._only
+            ):
+                named = (both for both in self._of(day).items() if both[0] not in refused)
+                for batch in batched(named, _BATCH):
+                    self._store(day, dict(batch), until)
         self._visits.clear()
+
+    def _of(self, day: int) -> dict[str, list[Visit]]:
+        """Return the sessions in the windows that begin on this day, by playout."""
+        # The last 24-hour window begins shortly before the day's end; after it there may be a short day.
+        end = self._days.begin(day + 1) + _DAY_MS - _QUARTER_MS
+        found: dict[str, list[Visit]] = collections.defaultdict(list)
+        for later in range(day, day + _MOST_DAYS):
+            if self._days.begin(later) < end:
+                for name, visits in self._visits.get(later, {}).items():
+                    found[name] += visits if later == day else (visit for visit in visits if visit[0] < end)
+        return {name: visits for name, visits in found.items() if visits}
 
     def _store(self, day: int, by_playout: dict[str, list[Visit]], until: datetime.datetime) -> None:
         begin = datetime.datetime.fromtimestamp(self._days.begin(day) / 1000, datetime.UTC)
@@ -145,6 +158,10 @@ class Changes:
             unique_fields=["playout_id", "begin"],
             update_fields=["until", "counts"],
         )
+
+
+def _lists() -> dict[str, list[Visit]]:
+    return collections.defaultdict(list)
 
 
 def forget(begin: datetime.datetime, after: datetime.datetime | None = None) -> None:
@@ -178,17 +195,22 @@ def _counted(visits: Iterable[Visit], begin: int, length: int) -> list[int]:
     """
     # How much each number changes from one window to the next.
     changes = [[0] * (length + 1) for _ in range(_KINDS)]
+    by_width = [(width, changes[sessions], changes[users]) for width, (sessions, users) in _KINDS_BY_WIDTH]
     for at, has_user, earlier, later in visits:
         last = (at - begin) // _QUARTER_MS
-        before = -_NEVER if earlier is None else (earlier - begin) // _QUARTER_MS
+        end = last + 1 if last < length else length
+        before = -1 if earlier is None else (earlier - begin) // _QUARTER_MS
         after = _NEVER if later is None else (later - begin) // _QUARTER_MS
-        for width, (sessions, users) in _KINDS_BY_WIDTH:
-            first, end = max(last - width + 1, 0), min(last + 1, length)
+        for width, sessions, users in by_width:
+            first = last - width + 1 if last >= width else 0
             if first < end:
-                changes[sessions][first] += 1
-                changes[sessions][end] -= 1
-                first, end = max(first, before + 1), min(end, after - width + 1)
-                if has_user and first < end:
-                    changes[users][first] += 1
-                    changes[users][end] -= 1
+                sessions[first] += 1
+                sessions[end] -= 1
+                if has_user:
+                    first = before + 1 if before >= first else first
+                    stop = after - width + 1 if after - width < last else end
+                    stop = stop if stop < end else end
+                    if first < stop:
+                        users[first] += 1
+                        users[stop] -= 1
     return [count for change in changes for count in itertools.accumulate(change[:length])]

@@ -71,5 +71,13 @@ def millisecond_of(value: uuid.UUID) -> int:
 
 
 def first_id(moment: datetime.datetime) -> uuid.UUID:
-    """Return the smallest id of `moment` (an aware time): the ids of `moment` or later are not below it."""
-    return uuid7(max(moment, _EPOCH), 0)
+    """Return the smallest id of `moment` (an aware time): the ids of `moment` or later are not below it.
+
+    Up to 1970 it is the smallest UUID.
+    """
+    return uuid7(moment, 0) if moment > _EPOCH else uuid.UUID(int=0)
+
+
+def lowest_id(moment: datetime.datetime) -> uuid.UUID:
+    """Return the smallest UUID, of any version, with the millisecond of `moment` (an aware time)."""
+    return uuid.UUID(int=millisecond_of(first_id(moment)) << 80)

@@ -253,13 +253,13 @@ COUNT_BESIDE_A_WRITER = """
 import datetime, sqlite3, threading
 from django.db import connection, transaction
 from jay_sessions import sessions
-from jay_sessions.analytics import counting, rollups
+from jay_sessions.analytics import previous, rollups
 
 for number in range(7):
     sessions.start(f"netflix:{number}", "ada")
 rollups.SETTLE *= -1
 rollups.step_size = lambda alias: 2
-before, written, threads = counting.before, [], []
+before, written, threads = previous.before, [], []
 
 def write():
     writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=30)
@@ -273,7 +273,7 @@ def beside(*args):
         threads[0].start()
     return before(*args)
 
-counting.before = beside
+previous.before = beside
 counted = [step.sessions for step in rollups.run()]
 threads[0].join()
 print(sum(counted), max(counted) < 7, len(written))
