@@ -3,7 +3,7 @@
 import datetime
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from django.db import connections, router, transaction
@@ -15,7 +15,7 @@ from .database import keyset
 from .database.clock import MARGIN
 from .database.errors import let_go_when_idle, translating_errors, tried_again
 from .database.queries import ask
-from .models import EndedSession, Reason, TrackingSession, TrackingSessionQuerySet
+from .models import Reason, TrackingSession, TrackingSessionQuerySet
 from .signals import session_ended
 from .store import ended
 from .store.after_commit import send_after_commit
@@ -39,45 +39,49 @@ def end_tokens(candidates: Iterable[str], may_end: Callable[[str], bool] | None)
     if not tokens_by_id:
         return Ends(0, 0)
     ended_now: list[TrackingSession] = []
-
-    def use(again: bool) -> Ends:
-        rows: dict[uuid.UUID, TrackingSession] = {}
-        if may_end is not None or session_ended.receivers:
-            rows = TrackingSession.objects.primary().in_bulk(tokens_by_id)
-        before = 0
-        for pk, token in tokens_by_id.items():
-            session = rows.get(pk) or _as_in(token)
-            if may_end is not None and (pk not in rows or not may_end(session.playout_id)):
-                continue
+    before = 0
+    try:
+        for session in _endable(tokens_by_id, may_end):
             if _is_over(session):
-                before += ended.has_end(pk)
-            elif _end(session, Reason.CLIENT):
+                before += ended.has_end(session.session_id)
+            elif ended.end(session.session_id, Reason.CLIENT, _now()):
                 ended_now.append(session)
             else:
                 before += 1
         return Ends(len(ended_now), before)
-
-    try:
-        return ask(router.db_for_write(TrackingSession), use)
     finally:
         # Sent here, outside the database's deadline: a receiver may be slow.
         for session in ended_now:
             send_after_commit(session_ended, session)
 
 
+def _endable(
+    tokens_by_id: Mapping[uuid.UUID, Token], may_end: Callable[[str], bool] | None
+) -> list[TrackingSession]:
+    """Return the sessions of the tokens that `may_end` allows to end; without a row there is no playout."""
+    rows: dict[uuid.UUID, TrackingSession] = {}
+    if may_end is not None or session_ended.receivers:
+        rows = _rows(tokens_by_id)
+    if may_end is None:
+        return [rows.get(pk) or _as_in(token) for pk, token in tokens_by_id.items()]
+    return [session for session in rows.values() if may_end(session.playout_id)]
+
+
+def _rows(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, TrackingSession]:
+    rows = TrackingSession.objects.primary()
+    return ask(rows.db, lambda again: rows.in_bulk(list(ids)))
+
+
 def end_by_id(session_id: uuid.UUID) -> bool:
     """As `sessions.end_by_id`."""
-    alias = router.db_for_write(TrackingSession)
-
-    def use(again: bool) -> TrackingSession | None:
-        session = TrackingSession.objects.primary().filter(pk=session_id).first()
-        session = session or TrackingSession(session_id=session_id, started_at=moment_of(session_id))
-        return session if not _is_over(session) and _end(session, Reason.OPERATOR) else None
-
-    session = ask(alias, use)
-    if session is not None:
-        _tell(session)
-    return session is not None
+    started_at = moment_of(session_id)
+    session = _rows([session_id]).get(session_id) or TrackingSession(
+        session_id=session_id, started_at=started_at
+    )
+    if _is_over(session) or not ended.end(session_id, Reason.OPERATOR, _now()):
+        return False
+    _tell(session)
+    return True
 
 
 def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> Iterator[int]:
@@ -87,7 +91,7 @@ def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> It
     StoreUnavailable. `session_ended` is sent for each session after its commit.
     """
     alias = router.db_for_write(TrackingSession)
-    valid = rows.using(alias).active(conf.get().expired_until(datetime.datetime.now(datetime.UTC)))
+    valid = rows.using(alias).active(conf.get().expired_until(_now()))
     ids = valid.values_list("session_id", flat=True)
     with translating_errors():
         for batch in keyset.batches(ids, "session_id", _BATCH, descending=newest_first):
@@ -104,20 +108,17 @@ def _end_together(sessions: Iterable[TrackingSession], alias: str) -> list[Track
     with transaction.atomic(alias):
         if not is_the_callers:
             let_go_when_idle(alias)
-        return [session for session in sessions if _end(session, Reason.OPERATOR)]
+        return [session for session in sessions if ended.end(session.session_id, Reason.OPERATOR, _now())]
 
 
 def _is_over(session: TrackingSession) -> bool:
     """Say whether no host takes the session's token for valid any more, because it has expired."""
-    limit = conf.get().expired_until(datetime.datetime.now(datetime.UTC) - MARGIN)
+    limit = conf.get().expired_until(_now() - MARGIN)
     return limit is not None and moment_of(session.session_id) <= limit
 
 
-def _end(session: TrackingSession, reason: Reason) -> bool:
-    """Store the session's end; return whether there was none."""
-    now = datetime.datetime.now(datetime.UTC)
-    EndedSession(session=session, ended_at=now, reason=reason)
-    return ended.end(session.session_id, reason, now)
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _tell(session: TrackingSession) -> None:

@@ -261,6 +261,7 @@ def forget_shared() -> None:
     leases.forget()
     group.recordings.forget()
     ended.look_ups.forget()
+    ended.ends.forget()
     ended_ids.forget()
     bounded_cache.forget()
     throttling.forget()

@@ -175,8 +175,8 @@ class Settings:
         check="E029",
         default="direct",
         example='"group"',
-        meaning='How a new session is committed: "direct", by its own request, or "group", together '
-        "with others that start at the same time.",
+        meaning='How starts and ends of sessions are committed: "direct", each by its own request, or '
+        '"group", together with others that come at the same time.',
     )
     end_propagation: float = setting(
         parsers.seconds_or_zero,
@@ -196,12 +196,12 @@ class Settings:
         "`timeout`.",
     )
     max_connections: int = setting(
-        parsers.whole_number("must be a whole number of connections, 8 or more", least=8, most=1000),
+        parsers.whole_number("must be a whole number of connections, 9 or more", least=9, most=1000),
         check="E043",
         default=10,
         example="10",
-        meaning="How many PostgreSQL connections a process may use for this app under ASGI, at least 8. "
-        "Two of them look up unknown keys. With `RECORDER` `group`, four write and look up sessions. "
+        meaning="How many PostgreSQL connections a process may use for this app under ASGI, at least 9. "
+        "Two of them look up unknown keys. With `RECORDER` `group`, five write and look up sessions. "
         "The others are for all other requests.",
     )
     max_daily_playouts: int = setting(

@@ -20,8 +20,8 @@ from .. import conf
 from ..exceptions import StoreUnavailable
 from .connections import PerProcess, SharedConnection, is_grouped
 
-SHARED = 4
-"""Further connections, for the recorder `group` and its look-ups: two for threads, two for an event loop."""
+SHARED = 5
+"""Further connections with the recorder `group`: for starts, ends and look-ups; two are an event loop's."""
 
 UNKNOWN_KEYS = ANALYTICS = 2
 """Connections for look-ups of unknown keys; and the most of the others that long queries may use."""

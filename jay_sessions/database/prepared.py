@@ -110,13 +110,6 @@ def run(connection: Any, sql: str, values: list[Any]) -> list[Any]:
         return cursor.fetchall() if cursor.description else []
 
 
-def change(connection: Any, sql: str, values: list[Any]) -> int:
-    """Run the statement and return the number of rows that it has changed. Database errors pass through."""
-    with _cursor(connection) as cursor:
-        cursor.execute(sql, values)
-        return int(cursor.rowcount)
-
-
 def _cursor(connection: Any) -> Any:
     if plans(connection):
         # The same as `connection.cursor()`, but with another class of cursor.

@@ -2,7 +2,7 @@
 
 With `END_PROPAGATION` 0 each look-up is a query; with `RECORDER` `group`, simultaneous look-ups share one.
 Above 0, each process keeps the ended sessions that are within their lifetime (see `ended_ids.py`). Inside a
-transaction of the caller, each look-up is a query.
+transaction of the caller, each look-up is a query, and each end a statement.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
@@ -22,7 +22,9 @@ from ..database.queries import ask
 from ..models import EndedSession, Reason
 from ..models.ended import ends_stored
 from . import ended_ids, statements
-from .grouped import Grouped
+from .after_commit import after_commit
+from .grouped import Grouped, GroupedForTasks
+from .statements import End
 
 
 def is_ended(session_id: str) -> bool:
@@ -56,17 +58,32 @@ async def ais_ended(session_id: str) -> bool:
 
 
 def end(session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
-    """Store the end of a session; return whether it had not ended before. Database errors pass through."""
+    """Store the end of a session; return whether it had not ended before. Raises StoreUnavailable.
+
+    With `RECORDER` `group`, ends that are stored at the same time share a commit.
+    """
     alias = router.db_for_write(EndedSession)
-    is_new = _stored(alias, session_id, reason, now)
+    new, connection = End(str(session_id), now, reason), connections[alias]
+    if is_grouped(alias) and not connection.in_atomic_block:
+        is_new = ends.do(alias, new)
+    else:
+        is_new = ask(alias, lambda again: _end(connection, new, again))
     if is_new:
-        transaction.on_commit(lambda: _remember(None, [session_id], alias), using=alias)
+        after_commit(alias, lambda: _remember(None, [session_id], alias))
     return is_new
 
 
 @tried_again
-def _stored(alias: str, session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
-    return statements.end(connections[alias], session_id, reason, now)
+def _end(connection: BaseDatabaseWrapper, new: End, again: bool) -> bool:
+    return statements.end(connection, new, again=again)
+
+
+@tried_again
+def _end_all(connection: BaseDatabaseWrapper, new: Sequence[End], again: bool) -> list[bool]:
+    # Of several ends of a session, the first counts.
+    first = {end.session_id: end for end in reversed(new)}
+    ids = statements.end_all(connection, list(first.values()), again=again)
+    return [end.session_id in ids and first[end.session_id] is end for end in new]
 
 
 def _remember(sender: Any, session_ids: Sequence[uuid.UUID], using: str, **kwargs: Any) -> None:
@@ -80,8 +97,9 @@ ends_stored.connect(_remember, dispatch_uid="jay_sessions.remember")
 
 
 def has_end(session_id: uuid.UUID) -> bool:
-    """Ask the database whether an end of the session is stored. Database errors pass through."""
-    return EndedSession.objects.primary().filter(pk=session_id).exists()
+    """Ask the database whether an end of the session is stored. Raises StoreUnavailable."""
+    rows = EndedSession.objects.primary().filter(pk=session_id)
+    return ask(rows.db, lambda again: rows.exists())
 
 
 def _ask(connection: BaseDatabaseWrapper, session_ids: Sequence[str], again: bool) -> list[bool]:
@@ -94,4 +112,5 @@ def _answers(session_ids: Sequence[str], rows: Sequence[Any]) -> list[bool]:
     return [session_id in ended for session_id in session_ids]
 
 
-look_ups = Grouped(_ask, statements.ended_query, _answers)
+look_ups = GroupedForTasks(_ask, statements.ended_query, _answers)
+ends = Grouped(_end_all)

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import TrackingSession
 from . import direct, statements
-from .grouped import Grouped
+from .grouped import GroupedForTasks
 from .statements import Row
 
 
@@ -38,4 +38,4 @@ def _inserted(rows: Sequence[Row], found: Sequence[Any]) -> list[None]:
     return [None] * len(rows)
 
 
-recordings = Grouped(_insert, statements.insert_query, _inserted)
+recordings = GroupedForTasks(_insert, statements.insert_query, _inserted)

@@ -42,24 +42,15 @@ class _OfLoop(Generic[Item, Result]):
 
 
 class Grouped(Generic[Item, Result]):
-    """One kind of question or change, grouped for each database of this process.
+    """One kind of question or change of threads, grouped for each database of this process.
 
-    All three functions get up to `MAX_BATCH` items. `ask` and `results` return one result per item, in order.
-
-    - `ask(connection, items, again)` uses Django's connection. With `again`, the items may be done already.
-    - `statement(items)` returns the statement for an event loop.
-    - `results(items, rows)` makes the results from the rows of that statement.
+    `ask(connection, items, again)` gets up to `MAX_BATCH` items and returns one result per item, in order. It
+    uses Django's connection. With `again`, the items may be done already.
     """
 
-    def __init__(
-        self,
-        ask: Callable[[BaseDatabaseWrapper, Sequence[Item], bool], Sequence[Result]],
-        statement: Callable[[Sequence[Item]], Planned],
-        results: Callable[[Sequence[Item], Sequence[Sequence[Any]]], Sequence[Result]],
-    ) -> None:
-        self._ask, self._statement, self._results = ask, statement, results
+    def __init__(self, ask: Callable[[BaseDatabaseWrapper, Sequence[Item], bool], Sequence[Result]]) -> None:
+        self._ask = ask
         self.threads = PerProcess(self._for_threads)
-        self.loops = in_each_loop(self._for_loop)
 
     # Refused in the thread of an event loop: it would block the tasks that wait for the same statement.
     @async_unsafe
@@ -71,13 +62,6 @@ class Grouped(Generic[Item, Result]):
         """
         try:
             return self.threads.get(alias).batcher.do(item)
-        except NotDone as error:
-            raise StoreUnavailable(_LATE) from error
-
-    async def ado(self, alias: str, item: Item) -> Result:
-        """As `do`, for a task."""
-        try:
-            return await self.loops.get(alias).get().batcher.do(item)
         except NotDone as error:
             raise StoreUnavailable(_LATE) from error
 
@@ -100,6 +84,46 @@ class Grouped(Generic[Item, Result]):
         # One item causes the error, and the others must not fail with it.
         return [self.do_all(connection, [item], again=again)[0] for item in items]
 
+    def busy_for(self) -> float:
+        """Return the seconds since this process's oldest running statement began; 0 if none is running."""
+        return max((made.batcher.busy_for() for made in self.threads.made()), default=0.0)
+
+    def forget(self) -> None:
+        """Forget all connections and batches; the next call makes new ones."""
+        self.threads.forget()
+
+    def _for_threads(self, alias: str) -> _OfThreads[Item, Result]:
+        connection = SharedConnection(alias)
+        batcher: Batcher[Item, Result] = Batcher(
+            lambda items: self.do_all(connection, items), max_batch=MAX_BATCH, timeout=queue_timeout()
+        )
+        return _OfThreads(connection, batcher)
+
+
+class GroupedForTasks(Grouped[Item, Result]):
+    """As `Grouped`, also for the tasks of event loops.
+
+    - `statement(items)` returns the statement for an event loop.
+    - `results(items, rows)` makes the results from the rows of that statement.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[BaseDatabaseWrapper, Sequence[Item], bool], Sequence[Result]],
+        statement: Callable[[Sequence[Item]], Planned],
+        results: Callable[[Sequence[Item], Sequence[Sequence[Any]]], Sequence[Result]],
+    ) -> None:
+        super().__init__(ask)
+        self._statement, self._results = statement, results
+        self.loops = in_each_loop(self._for_loop)
+
+    async def ado(self, alias: str, item: Item) -> Result:
+        """As `do`, for a task."""
+        try:
+            return await self.loops.get(alias).get().batcher.do(item)
+        except NotDone as error:
+            raise StoreUnavailable(_LATE) from error
+
     async def ado_all(
         self, connection: LoopConnection, items: Sequence[Item]
     ) -> Sequence[Result | Exception]:
@@ -112,22 +136,14 @@ class Grouped(Generic[Item, Result]):
         return self._results(items, rows)
 
     def busy_for(self) -> float:
-        """Return the seconds since this process's oldest running statement began; 0 if none is running."""
-        times = [made.batcher.busy_for() for made in self.threads.made()]
-        times += [made.batcher.busy_for() for loops in self.loops.made() for made in loops.made()]
-        return max(times, default=0.0)
+        """As `Grouped.busy_for`."""
+        times = [made.batcher.busy_for() for loops in self.loops.made() for made in loops.made()]
+        return max([super().busy_for(), *times])
 
     def forget(self) -> None:
-        """Forget all connections and batches; the next call makes new ones."""
-        self.threads.forget()
+        """As `Grouped.forget`."""
+        super().forget()
         self.loops.forget()
-
-    def _for_threads(self, alias: str) -> _OfThreads[Item, Result]:
-        connection = SharedConnection(alias)
-        batcher: Batcher[Item, Result] = Batcher(
-            lambda items: self.do_all(connection, items), max_batch=MAX_BATCH, timeout=queue_timeout()
-        )
-        return _OfThreads(connection, batcher)
 
     def _for_loop(self, alias: str) -> _OfLoop[Item, Result]:
         connection = LoopConnection(alias)

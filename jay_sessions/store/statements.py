@@ -3,9 +3,10 @@
 import datetime
 import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..core.secret_text import masked
@@ -56,14 +57,49 @@ def insert_query(rows: Sequence[Row]) -> prepared.Planned:
     return prepared.Planned(sql, [value for row in rows for value in row])
 
 
-def end(connection: BaseDatabaseWrapper, session_id: uuid.UUID, reason: str, now: datetime.datetime) -> bool:
-    """Store the end of a session, unless there is one; return whether there was none."""
-    values = [session_id, now, reason]
-    if connection.vendor == "postgresql":
-        return bool(prepared.change(connection, _end(TransactionNumber.POSTGRESQL), values))
-    fields: list[Any] = [EndedSession._meta.get_field(name) for name in ("session", "ended_at", "reason")]
-    prepped = [field.get_db_prep_save(value, connection) for field, value in zip(fields, values, strict=True)]
-    return bool(prepared.change(connection, _end(TransactionNumber.SQLITE), prepped))
+class End(NamedTuple):
+    """A new end of a session. `session_id` has the form of `str(UUID)`, `ended_at` is aware."""
+
+    session_id: str
+    ended_at: datetime.datetime
+    reason: str
+
+
+def end(connection: BaseDatabaseWrapper, new: End, *, again: bool = False) -> bool:
+    """Store the end of a session, unless there is one; return whether there was none.
+
+    With `again`, it may be stored already: then it counts as new. Database errors pass through.
+    """
+    return bool(_end_all(connection, [new], prepared.run, again=again))
+
+
+def end_all(connection: BaseDatabaseWrapper, new: Sequence[End], *, again: bool = False) -> set[str]:
+    """As `end` for many, over a connection of `database/connections.py`; return the ids with new ends."""
+    return _end_all(connection, new, prepared.run_raw, again=again)
+
+
+Run = Callable[[BaseDatabaseWrapper, str, list[Any]], list[Any]]
+
+
+def _end_all(connection: BaseDatabaseWrapper, new: Sequence[End], run: Run, *, again: bool) -> set[str]:
+    # In the order of their ids, so that two writers cannot wait for each other.
+    ordered = sorted(new)
+    values = _ends(connection, ordered)
+    try:
+        rows = run(connection, _ending(connection, len(ordered)), values)
+    except IntegrityError:
+        if connection.in_atomic_block:
+            raise
+        # Another process has ended one of them at the same time.
+        rows = run(connection, _ending_unless_there(len(ordered), TransactionNumber.POSTGRESQL), values)
+    return _texts(rows) | (_stored(connection, ordered) if again else set())
+
+
+def _stored(connection: BaseDatabaseWrapper, ends: Sequence[End]) -> set[str]:
+    """Return the ids of those ends that are stored just like this, so by this caller."""
+    rows = EndedSession.objects.using(connection.alias).filter(pk__in=[end.session_id for end in ends])
+    stored = {(str(pk), ended_at) for pk, ended_at in rows.values_list("pk", "ended_at")}
+    return {end.session_id for end in ends if (end.session_id, end.ended_at) in stored}
 
 
 def ended_query(session_ids: Sequence[str]) -> prepared.Planned:
@@ -79,24 +115,51 @@ def is_ended(connection: BaseDatabaseWrapper, session_id: str) -> bool:
 
 def ended_of(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> set[str]:
     """Return the ids of those sessions that were ended, over a connection of `database/connections.py`."""
-    rows = prepared.run_raw(connection, _question(len(session_ids)), _ids(connection, session_ids))
-    return {
-        str(session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id))
-        for (session_id,) in rows
-    }
+    return _texts(prepared.run_raw(connection, _question(len(session_ids)), _ids(connection, session_ids)))
+
+
+def _texts(rows: Sequence[Any]) -> set[str]:
+    return {str(found if isinstance(found, uuid.UUID) else uuid.UUID(found)) for (found,) in rows}
 
 
 _TABLE = TrackingSession._meta.db_table
 _COLUMNS = ", ".join(Row._fields)
 _ENDS = EndedSession._meta.db_table
+_END_COLUMNS = 'session_id, ended_at, reason, "transaction"'
 _UNLESS_THERE = " ON CONFLICT (session_id) DO NOTHING"
-_END = f'INSERT INTO "{_ENDS}" (session_id, ended_at, reason, "transaction") VALUES (%s, %s, %s, {{}})'  # noqa: S608 (our own names)
+
+
+def _ending(connection: BaseDatabaseWrapper, count: int) -> str:
+    if connection.vendor != "postgresql":
+        return _ending_unless_there(count, TransactionNumber.SQLITE)
+    # In a transaction, an error would spoil the rest of it.
+    is_alone = not connection.in_atomic_block
+    return (
+        _ending_where_none(count) if is_alone else _ending_unless_there(count, TransactionNumber.POSTGRESQL)
+    )
 
 
 @functools.cache
-def _end(number: str) -> str:
-    columns = 'session_id, ended_at, reason, "transaction"'
-    return f'INSERT INTO "{_ENDS}" ({columns}) VALUES (%s, %s, %s, {number})' + _UNLESS_THERE  # noqa: S608 (our own names)
+def _ending_where_none(count: int) -> str:
+    """Return a statement that fails if another process ends one of the sessions at the same time.
+
+    PostgreSQL writes less than with ON CONFLICT: 252 bytes of WAL an end instead of 300 (bench.growth).
+    """
+    marks = ", ".join(["(%s::uuid, %s::timestamptz, %s::varchar)"] * count)
+    return (
+        f'INSERT INTO "{_ENDS}" ({_END_COLUMNS}) '  # noqa: S608 (our own names)
+        f"SELECT new.*, number.* FROM (VALUES {marks}) AS new (session_id, ended_at, reason), "
+        f"(SELECT {TransactionNumber.POSTGRESQL}) AS number WHERE "
+        # Not a join, which might read all ends.
+        f'(SELECT TRUE FROM "{_ENDS}" AS stored WHERE stored.session_id = new.session_id LIMIT 1) IS NULL '
+        "ORDER BY 1 RETURNING session_id"
+    )
+
+
+@functools.cache
+def _ending_unless_there(count: int, number: str) -> str:
+    marks = ", ".join([f"(%s, %s, %s, {number})"] * count)
+    return f'INSERT INTO "{_ENDS}" ({_END_COLUMNS}) VALUES {marks}{_UNLESS_THERE} RETURNING session_id'  # noqa: S608 (our own names)
 
 
 @functools.cache
@@ -130,4 +193,15 @@ def _values(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> list[Any]:
         field.get_db_prep_save(value, connection)
         for row in rows
         for field, value in zip(_fields(), row, strict=True)
+    ]
+
+
+def _ends(connection: BaseDatabaseWrapper, ends: Sequence[End]) -> list[Any]:
+    if connection.vendor == "postgresql":
+        return [value for end in ends for value in end]
+    fields: list[Any] = [EndedSession._meta.get_field(name) for name in ("session", "ended_at", "reason")]
+    return [
+        field.get_db_prep_save(value, connection)
+        for end in ends
+        for field, value in zip(fields, end, strict=True)
     ]

@@ -85,7 +85,7 @@ def held(
 
 
 @pytest.mark.parametrize(
-    ("purpose", "expected"), [(Purpose.REQUEST, 4), (Purpose.ANALYTICS, 2), (Purpose.UNKNOWN_KEY, 2)]
+    ("purpose", "expected"), [(Purpose.REQUEST, 3), (Purpose.ANALYTICS, 2), (Purpose.UNKNOWN_KEY, 2)]
 )
 def test_threads_take_turns(purpose, expected):
     at_once, lock, most = [], threading.Lock(), 0
@@ -115,7 +115,7 @@ def test_who_asks_for_long_leaves_room_for_others(setting):
 
 def test_who_waits_in_vain_is_refused(setting):
     setting(DATABASE_TIMEOUT=0.3)
-    with held(4, seconds=60) as holding:
+    with held(3, seconds=60) as holding:
         threading.Event().wait(0.5)
         refused = by_threads(3, lambda: queries.ask("default", pid))
         assert all(isinstance(one, StoreUnavailable) for one in refused)
@@ -131,7 +131,7 @@ def test_a_queue_that_is_full_refuses_at_once(monkeypatch):
         return pid()
 
     found = by_threads(6, lambda: queries.ask("default", held))
-    assert sum(isinstance(one, StoreUnavailable) for one in found) == 2
+    assert sum(isinstance(one, StoreUnavailable) for one in found) == 3
 
 
 def test_made_up_keys_that_wait_are_not_in_the_way_of_others(monkeypatch):
@@ -143,7 +143,7 @@ def test_made_up_keys_that_wait_are_not_in_the_way_of_others(monkeypatch):
 
     with held(3, purpose=Purpose.UNKNOWN_KEY) as made_up:
         threading.Event().wait(0.5)
-        found = by_threads(5, lambda: queries.ask("default", brief))
+        found = by_threads(4, lambda: queries.ask("default", brief))
     made_up.result(60)
     assert all(isinstance(one, int) for one in found)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import checks
+from django.db import connection
 from django.test import AsyncRequestFactory, RequestFactory
 from drf_spectacular.generators import SchemaGenerator
 
@@ -43,7 +44,9 @@ def test_the_settings_are_all_there_and_as_they_stand_they_are_valid(settings, m
     assert {*shown["ZEPHR"], "BASE_URL"} == set(conf.declared(conf.ZephrSettings))
     settings.JAY_SESSIONS = shown
     found = {check.id for check in checks.run_checks() if check.id.startswith("jay_sessions.")}
-    assert found <= {"jay_sessions.W104"}  # the cache of the tests counts in one process alone
+    # The cache of the tests counts in one process alone, and SQLite has no partitions.
+    assert found <= {"jay_sessions.W104", "jay_sessions.E106"}
+    assert "jay_sessions.E106" not in found or connection.vendor != "postgresql"
 
 
 @pytest.mark.parametrize(

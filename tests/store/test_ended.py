@@ -114,6 +114,59 @@ def test_threads_that_ask_at_the_same_time_share_a_query(setting, monkeypatch):
     assert asked[1] >= 9
 
 
+def test_ends_of_threads_share_a_commit_and_each_hears_of_its_own(setting, monkeypatch):
+    setting(RECORDER="group")
+    started = [sessions.start(PLAYOUT).encoded for _ in range(5)]
+    # One session is ended by four threads, four others by one each.
+    wanted = [*started, *started[:1] * 3]
+    sizes, answers = [], []
+    end_all = statements.end_all
+
+    def watch(shared, new, *, again=False):
+        sizes.append(len(new))
+        if len(sizes) == 1:
+            until(lambda: len(ended.ends.threads.get("default").batcher._queue) == 7)
+        return end_all(shared, new, again=again)
+
+    monkeypatch.setattr(statements, "end_all", watch)
+
+    def end_one(encoded):
+        answers.append((encoded, sessions.end([encoded])))
+        connections.close_all()
+
+    threads = [threading.Thread(target=end_one, args=[encoded]) for encoded in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sizes == [1, 5]
+    assert sorted(answers) == sorted([*((encoded, 1) for encoded in started), *((started[0], 0),) * 3])
+    assert EndedSession.objects.count() == 5
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no answers that can get lost.")
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_an_end_with_a_lost_answer_counts_as_new(setting, monkeypatch, recorder):
+    setting(RECORDER=recorder)
+    first, second = sessions.start(PLAYOUT).encoded, sessions.start(PLAYOUT).encoded
+    sessions.end([second])
+    name = "end_all" if recorder == "group" else "end"
+    store, tries = getattr(statements, name), []
+
+    def lose_the_answer(shared, new, *, again=False):
+        stored = store(shared, new, again=again)
+        tries.append(again)
+        if not again:
+            shared.connection.close()
+            with shared.wrap_database_errors:
+                shared.connection.execute("SELECT 1")
+        return stored
+
+    monkeypatch.setattr(statements, name, lose_the_answer)
+    assert [sessions.end([encoded]) for encoded in (first, second)] == [1, 0]
+    assert tries == [False, True] * 2
+
+
 @pytest.mark.parametrize("propagation", [0, 10])
 @pytest.mark.parametrize("recorder", ["direct", "group"])
 def test_a_look_up_inside_a_transaction_sees_what_that_has_done_and_no_other_does(
