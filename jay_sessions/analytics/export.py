@@ -16,6 +16,7 @@ from ..database import keyset
 from ..database.errors import translating_errors
 from ..models import TrackingSessionQuerySet
 from ..models.zephr import FACTS
+from .occurrences import EVERYWHERE, Spans
 
 BATCH = 2000
 
@@ -65,9 +66,12 @@ class Block(NamedTuple):
 
 
 def blocks(
-    rows: TrackingSessionQuerySet, form: Format, columns: Mapping[str, str] | None = None
+    rows: TrackingSessionQuerySet,
+    form: Format,
+    columns: Mapping[str, str] | None = None,
+    spans: Spans = EVERYWHERE,
 ) -> Iterator[Block]:
-    """Yield the export piece by piece, newest session first.
+    """Yield the export piece by piece, newest session first. All rows are in the spans.
 
     Raises StoreUnavailable if the database fails meanwhile.
     CSV is that of RFC 4180 with a header. A text that a spreadsheet would take for a formula, after
@@ -80,12 +84,17 @@ def blocks(
         yield Block(_csv([list(columns)]), 0)
     values = rows.values_list(*columns.values())
     with translating_errors():
-        for batch in keyset.batches(values, "session_id", BATCH, descending=True):
+        for batch in _batches(values, spans):
             texts = ([_text(value) for value in row] for row in batch)
             if form is Format.CSV:
                 yield Block(_csv([_harmless(text) for text in row] for row in texts), len(batch))
             else:
                 yield Block(_ndjson(list(columns), texts), len(batch))
+
+
+def _batches(values: Any, spans: Spans) -> Iterator[list[Any]]:
+    for span in spans:
+        yield from keyset.batches(span.of(values), "session_id", BATCH, descending=True)
 
 
 def _columns() -> dict[str, str]:

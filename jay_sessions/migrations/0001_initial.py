@@ -192,7 +192,6 @@ class Migration(migrations.Migration):
                         name="jay_session_playout",
                         opclasses=["varchar_pattern_ops", "uuid_ops"],
                     ),
-                    models.Index(fields=["provider_name", "session_id"], name="jay_session_provider"),
                     models.Index(
                         condition=models.Q(("user_id__isnull", False)),
                         fields=["user_id", "session_id"],
@@ -204,7 +203,6 @@ class Migration(migrations.Migration):
                         fields=["session_id"],
                         name="jay_session_anonymous",
                     ),
-                    models.Index(fields=["source", "session_id"], name="jay_session_source"),
                     models.Index(
                         condition=models.Q(("zephr_session__isnull", False)),
                         fields=["zephr_session", "session_id"],

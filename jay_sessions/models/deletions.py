@@ -11,7 +11,6 @@ from ..core.uuid7 import first_id
 from ..database import keyset
 from ..database.errors import translating_errors
 from .ended import EndedSession, Reason, valid_from
-from .values import ValuesQuerySet
 
 M = TypeVar("M", bound=models.Model)
 
@@ -21,7 +20,7 @@ Deleted = tuple[int, dict[str, int]]
 """What Django's `delete` returns: the number of rows, all together and by model."""
 
 
-class DeletingQuerySet(ValuesQuerySet[M]):
+class DeletingQuerySet(models.QuerySet[M]):
     """Deletes sessions with or without their ends. Its rows have the key `session_id`."""
 
     def delete(self) -> Deleted:

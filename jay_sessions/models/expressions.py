@@ -7,9 +7,6 @@ from django.db.models.lookups import PostgresOperatorLookup
 
 from ..core.uuid7 import LATEST
 
-BYTEWISE = frozenset({"playout_id", "user_id"})
-"""The columns with an index of the operator class `varchar_pattern_ops`."""
-
 
 class NotBelow(PostgresOperatorLookup):
     """A text is equal to another one or sorts after it, by code point; only on PostgreSQL."""
@@ -36,9 +33,12 @@ class _Bytewise(models.expressions.OrderBy):
 
 
 def along_index(field: str, *, descending: bool = True) -> list[Any]:
-    """Return arguments of `order_by` that follow the index on `field` and the id, by default from its end."""
-    kind = _Bytewise if field in BYTEWISE else models.expressions.OrderBy
-    return [kind(models.F(field), descending=descending), "-session_id" if descending else "session_id"]
+    """Return arguments of `order_by` that follow the index on `field` and the id, by default from its end.
+
+    `field` is `playout_id` or `user_id`.
+    """
+    order = _Bytewise(models.F(field), descending=descending)
+    return [order, "-session_id" if descending else "session_id"]
 
 
 class WithoutIndex(models.Func):

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..core.identifiers import MAX_LENGTH
+from .values import ValuesQuerySet
 
 
 class Dimension(models.TextChoices):
@@ -38,6 +39,8 @@ class DailyCount(models.Model):
     ended = models.PositiveBigIntegerField()
     ended_duration = models.DurationField()
     users = models.TextField()
+
+    objects = ValuesQuerySet.as_manager()
 
     class Meta:
         db_table = "jay_daily_count"

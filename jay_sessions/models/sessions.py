@@ -13,7 +13,8 @@ from ..core.identifiers import MAX_LENGTH
 from ..core.uuid7 import carries, first_id, shortened
 from ..database import estimates
 from .deletions import DeletingQuerySet, end_deleted
-from .expressions import BYTEWISE, NotAbove, NotBelow, along_index
+from .ended import EndedSession
+from .expressions import NotAbove, NotBelow, along_index
 from .rollups import LateSession
 
 
@@ -44,7 +45,7 @@ class TrackingSessionQuerySet(DeletingQuerySet["TrackingSession"]):
         return self.using(router.db_for_write(self.model))
 
     def with_value(self, field: str, value: str) -> Self:
-        """Keep the rows with this value in an indexed text column, newest first, in the order of the index.
+        """Keep the rows with this playout or user, newest first, in the order of the index.
 
         PostgreSQL's planner knows how many such rows there are, but not that all of them may be old. For
         `field = value` ordered by id, it would read all sessions from the newest on. So the query asks for a
@@ -52,10 +53,7 @@ class TrackingSessionQuerySet(DeletingQuerySet["TrackingSession"]):
         """
         if connections[self.db].vendor != "postgresql":
             return self.filter(**{field: value}).order_by("-session_id")
-        if field in BYTEWISE:
-            rows = self.filter(NotBelow(models.F(field), value), NotAbove(models.F(field), value))
-        else:
-            rows = self.filter(**{f"{field}__gte": value, f"{field}__lte": value})
+        rows = self.filter(NotBelow(models.F(field), value), NotAbove(models.F(field), value))
         return rows.order_by(*along_index(field))
 
     def starting_with(self, field: str, prefix: str) -> Self:
@@ -104,8 +102,15 @@ class TrackingSessionQuerySet(DeletingQuerySet["TrackingSession"]):
         return self.filter(end__isnull=False)
 
     def open(self) -> Self:
-        """Keep the sessions that were not ended, expired or not."""
-        return self.filter(end__isnull=True)
+        """Keep the sessions that were not ended, expired or not.
+
+        Each session's end is looked up: for a join, PostgreSQL would read all ends there are, if it has many
+        sessions to look at.
+        """
+        end = EndedSession.objects.filter(session=models.OuterRef("session_id")).values("reason")[:1]
+        # Of `IS NULL` alone, PostgreSQL expects that it holds for few sessions, and then sorts them.
+        is_open = models.When(reason__isnull=True, then=True)
+        return self.alias(reason=models.Subquery(end)).filter(models.Case(is_open, default=False))
 
     def active(self, expired_until: datetime.datetime | None) -> Self:
         """Keep the open sessions that started after `expired_until` (see `Settings.expired_until`)."""
@@ -178,7 +183,6 @@ class TrackingSession(models.Model):
                 name="jay_session_playout",
                 opclasses=["varchar_pattern_ops", "uuid_ops"],
             ),
-            models.Index(fields=["provider_name", "session_id"], name="jay_session_provider"),
             # Each session is in one of these two, so that anonymous ones, too, are found newest first.
             models.Index(
                 fields=["user_id", "session_id"],
@@ -189,7 +193,6 @@ class TrackingSession(models.Model):
             models.Index(
                 fields=["session_id"], name="jay_session_anonymous", condition=models.Q(user_id__isnull=True)
             ),
-            models.Index(fields=["source", "session_id"], name="jay_session_source"),
             # Costs nothing if no session is linked.
             models.Index(
                 fields=["zephr_session", "session_id"],

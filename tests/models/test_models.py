@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from jay_sessions.core.uuid7 import uuid7
-from jay_sessions.models import ApiKey, Scope, TrackingSession
+from jay_sessions.models import ApiKey, LinkedZephrSession, Scope, TrackingSession
 from jay_sessions.models.api_keys import LAST_USE_RETRY
+from jay_sessions.models.rollups import DailyCount, Dimension
 
 from ..support.ends import end
 
@@ -84,25 +85,37 @@ def test_sessions_come_newest_first():
     assert list(TrackingSession.objects.all()) == sorted(rows, key=lambda r: r.started_at, reverse=True)
 
 
+def linked(number, browser):
+    return LinkedZephrSession(zephr_session_id=str(number), browser=browser, claimed_at=NOON)
+
+
 def test_distinct_values_are_sorted_without_none_and_limited():
-    providers = ["zdf", "arte", None, "netflix", "arte", None, "zdf", "3sat"]
-    TrackingSession.objects.bulk_create(
-        row(bits=bits, provider_name=name) for bits, name in enumerate(providers)
-    )
-    assert TrackingSession.objects.distinct_values("provider_name") == ["3sat", "arte", "netflix", "zdf"]
-    assert TrackingSession.objects.distinct_values("provider_name", limit=2) == ["3sat", "arte"]
+    browsers = ["zdf", "arte", None, "netflix", "arte", None, "zdf", "3sat"]
+    LinkedZephrSession.objects.bulk_create(map(linked, range(len(browsers)), browsers))
+    assert LinkedZephrSession.objects.distinct_values("browser") == ["3sat", "arte", "netflix", "zdf"]
+    assert LinkedZephrSession.objects.distinct_values("browser", limit=2) == ["3sat", "arte"]
 
 
 def test_distinct_values_of_nothing_are_none():
-    assert TrackingSession.objects.distinct_values("provider_name") == []
-    stored(provider_name=None)
-    assert TrackingSession.objects.distinct_values("provider_name") == []
+    assert LinkedZephrSession.objects.distinct_values("browser") == []
+    linked(1, None).save()
+    assert LinkedZephrSession.objects.distinct_values("browser") == []
 
 
 def test_distinct_values_hop_from_one_to_the_next_however_many_rows_there_are(django_assert_num_queries):
-    TrackingSession.objects.bulk_create(row(bits=bits, provider_name=f"p{bits % 3}") for bits in range(300))
+    LinkedZephrSession.objects.bulk_create(linked(number, f"p{number % 3}") for number in range(300))
     with django_assert_num_queries(1):
-        assert TrackingSession.objects.distinct_values("provider_name") == ["p0", "p1", "p2"]
+        assert LinkedZephrSession.objects.distinct_values("browser") == ["p0", "p1", "p2"]
+
+
+def test_distinct_values_are_those_of_some_rows():
+    names = {Dimension.PROVIDER: ["zdf", "arte"], Dimension.SOURCE: ["bbc", "here"]}
+    for kind, values in names.items():
+        for name in values:
+            numbers = {"sessions": 1, "ended": 0, "ended_duration": datetime.timedelta()}
+            DailyCount.objects.create(kind=kind, name=name, day=NOON.date(), **numbers)
+    assert DailyCount.objects.distinct_values("name", kind=Dimension.PROVIDER) == ["arte", "zdf"]
+    assert DailyCount.objects.distinct_values("name", kind=Dimension.DEVICE) == []
 
 
 @pytest.fixture
@@ -129,9 +142,8 @@ def many_rows():
     [
         ("user_id", "user-7", "jay_session_user"),
         ("playout_id", "provider7-1", "jay_session_playout"),
-        ("provider_name", "provider7", "jay_session_provider"),
     ],
-    ids=["user_id", "playout_id", "provider_name"],
+    ids=["user_id", "playout_id"],
 )
 def test_the_newest_rows_of_a_value_are_found_by_its_index_without_sorting(many_rows, field, value, index):
     queryset = TrackingSession.objects.filter(**{field: value}).order_by("-session_id")[:5]

@@ -1,5 +1,6 @@
 """Deletes sessions from the list: the ticked ones, or all that match, in batches."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin
@@ -43,7 +44,9 @@ def delete_selected(
         title, hidden = _("Delete all that match"), confirmation.selection(request)
         return confirmation.page(model_admin, request, title, _question(shown), hidden=hidden)
     rows = cast(TrackingSessionQuerySet, queryset)
-    _delete(model_admin, request, rows.started_before(until), shown.described())
+    parts = shown.parts(rows.started_before(until))
+    batches = (count for part in parts for count in part.delete_in_batches(BATCH, newest_first=True))
+    _delete(model_admin, request, batches, shown.described())
     return None
 
 
@@ -61,11 +64,11 @@ def _question(shown: SessionList) -> list[str]:
     ]
 
 
-def _delete(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, described: str) -> None:
+def _delete(model_admin: Any, request: HttpRequest, batches: Iterable[int], described: str) -> None:
     def log(count: int) -> None:
         note(request, in_the_log(count), f"Deleted all that matched: {described}.", DELETION)
 
-    count = limited(rows.delete_in_batches(BATCH, newest_first=True), MAX_DELETED, log)
+    count = limited(batches, MAX_DELETED, log)
     said = _("%s tracking sessions were deleted.") % number_format(count, force_grouping=True)
     more = _("There may be more that match: delete again.") if count >= MAX_DELETED else ""
     tell(model_admin, request, said, more)

@@ -1,5 +1,6 @@
 """Ends sessions as an operator: the ticked ones, all that match, or one from its page."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -42,7 +43,9 @@ def end_selected(
         return confirmation.page(model_admin, request, _("End sessions"), paragraphs, hidden=hidden)
     rows = cast(TrackingSessionQuerySet, queryset).started_before(until)
     what = f"all that matched: {shown.described()}" if across else ", ".join(map(str, rows))
-    _end(model_admin, request, rows, what)
+    parts = shown.parts(rows) if across else [rows]
+    batches = (count for part in parts for count in ending.end_each(part, newest_first=True))
+    _end(model_admin, request, batches, what)
     return None
 
 
@@ -56,8 +59,7 @@ def _question(shown: SessionList | None, queryset: QuerySet[TrackingSession]) ->
     )
 
 
-def _end(model_admin: Any, request: HttpRequest, rows: TrackingSessionQuerySet, what: str) -> None:
-    batches = ending.end_each(rows, newest_first=True)
+def _end(model_admin: Any, request: HttpRequest, batches: Iterable[int], what: str) -> None:
     count = limited(batches, MAX_ENDED, lambda count: note(request, in_the_log(count), f"Ended {what}."))
     text = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
     said = text % {"count": number_format(count, force_grouping=True)}

@@ -49,7 +49,7 @@ def export(request: HttpRequest, *, model_admin: Any) -> HttpResponseBase:
         text = _("Nothing was exported.")
         return HttpResponseBadRequest(f"{refused} {text}\n", content_type="text/plain; charset=utf-8")
     rows = shown.queryset if shown.wanted.indexed is None else shown.wanted.indexed
-    pieces = _honest(blocks(rows, form), rows.db)
+    pieces = _honest(blocks(rows, form, spans=shown.wanted.spans), rows.db)
     subject = str(TrackingSession._meta.verbose_name_plural)
     note(request, subject, f"Exported as {form.name}: {shown.described()}.")
     name = f"tracking-sessions-{timezone.localdate()}.{form}"

@@ -12,10 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ... import conf
+from ...analytics import occurrences
 from ...analytics.buckets import start_of_day
+from ...analytics.occurrences import EVERYWHERE, Span
 from ...core.identifiers import check_text
 from ...exceptions import InvalidValue
 from ...models import LinkedZephrSession, TrackingSession, TrackingSessionQuerySet
+from ...models.rollups import Dimension
 from .strict import Refused
 
 Rows = QuerySet[TrackingSession]
@@ -31,6 +34,8 @@ class Access(enum.Enum):
     """They are a range of ids."""
     INDEX = enum.auto()
     """An index holds them in the order of the ids."""
+    DAYS = enum.auto()
+    """The numbers of days tell on which days there are some."""
     SCAN = enum.auto()
     """The database looks at each session."""
 
@@ -40,10 +45,9 @@ def _rows(queryset: Rows) -> TrackingSessionQuerySet:
 
 
 class _ValueFilter(admin.SimpleListFilter):
-    """The first fifty values of one indexed column."""
+    """The first fifty values of one column."""
 
     parameter_name: str
-    access = Access.INDEX
 
     @property
     def column(self) -> str:
@@ -54,7 +58,7 @@ class _ValueFilter(admin.SimpleListFilter):
         return super().has_output() or self.value() is not None
 
     def values(self) -> list[str]:
-        return TrackingSession.objects.distinct_values(self.column)
+        raise NotImplementedError
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(value, value) for value in self.values()]
@@ -69,17 +73,34 @@ class _ValueFilter(admin.SimpleListFilter):
             raise Refused(self.parameter_name) from error
 
     def narrow(self, rows: TrackingSessionQuerySet, value: str) -> Rows:
-        return rows.with_value(self.column, value)
+        return rows.filter(**{self.column: value})
 
 
-class ProviderFilter(_ValueFilter):
+class _CountedFilter(_ValueFilter):
+    """A column without an index, but the rollups count its values by day."""
+
+    access = Access.DAYS
+    dimension: Dimension
+
+    def values(self) -> list[str]:
+        return occurrences.names(self.dimension)
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the ranges of ids with all sessions that have the chosen value."""
+        value = self.value()
+        return occurrences.spans(self.dimension, value) if value else EVERYWHERE
+
+
+class ProviderFilter(_CountedFilter):
     title = _("provider")
     parameter_name = "provider_name"
+    dimension = Dimension.PROVIDER
 
 
-class SourceFilter(_ValueFilter):
+class SourceFilter(_CountedFilter):
     title = _("source")
     parameter_name = "source"
+    dimension = Dimension.SOURCE
 
 
 class _ZephrFilter(_ValueFilter):
@@ -93,9 +114,6 @@ class _ZephrFilter(_ValueFilter):
 
     def values(self) -> list[str]:
         return LinkedZephrSession.objects.distinct_values(self.column.removeprefix("zephr_session__"))
-
-    def narrow(self, rows: TrackingSessionQuerySet, value: str) -> Rows:
-        return rows.filter(**{self.column: value})
 
 
 class DeviceFilter(_ZephrFilter):

@@ -2,7 +2,8 @@
 
 A page begins below or above a session's id, so the database skips no rows to find it. If an index has
 the wanted rows in order, they are read from it. If not, the few matching rows may be scattered over all
-sessions: then a page searches a stretch of `STRETCH` sessions, and says how far it came.
+sessions: then a page searches a stretch of `STRETCH` sessions, and says how far it came. It skips times in
+which there can be none.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from ...analytics.occurrences import EVERYWHERE, Span, Spans
 from ...models import TrackingSession, TrackingSessionQuerySet
 
 MAX_COUNTED = 10_000
@@ -18,6 +20,9 @@ MAX_COUNTED = 10_000
 
 STRETCH = 50_000
 """Sessions that a page searches if no index leads to the wanted ones."""
+
+SPAN_COST = 1000
+"""A span with fewer sessions counts as so many, because each span costs some queries."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,13 +89,14 @@ class Wanted:
     """The sessions to show, newest first.
 
     `rows` have all conditions, `in_period` only the ranges of time. `is_scanned`: some conditions
-    are neither a route nor a range of time.
+    are neither a route nor a range of time. All sessions are in the `spans`, which are newest first.
     """
 
     rows: TrackingSessionQuerySet
     in_period: TrackingSessionQuerySet
     routes: Sequence[Route] = ()
     is_scanned: bool = False
+    spans: Spans = EVERYWHERE
 
     @functools.cached_property
     def indexed(self) -> TrackingSessionQuerySet | None:
@@ -147,8 +153,43 @@ def _read(wanted: Wanted, cursor: Cursor, limit: int) -> tuple[list[TrackingSess
             if first is None:
                 return [], None
             rows, stretch = cursor.starting_with(rows, first), cursor.starting_with(stretch, first)
-    end = stretch.values_list("session_id", flat=True)[STRETCH : STRETCH + 1].first()
-    return list((rows if end is None else cursor.ending_with(rows, end))[:limit]), end
+    return _search(rows, stretch, cursor, _overlapping(wanted.spans, stretch), limit)
+
+
+def _overlapping(spans: Sequence[Span], stretch: TrackingSessionQuerySet) -> Sequence[Span]:
+    """Return the spans in the order of the rows, without those before and after all rows."""
+    if spans == EVERYWHERE:
+        return spans
+    ids = stretch.values_list("session_id", flat=True)
+    first, last = ids.first(), ids.last()
+    if first is None or last is None:
+        return []
+    begin, end = min(first, last), max(first, last)
+    found = [span for span in spans if span.first <= end and span.last >= begin]
+    return found if begin == last else found[::-1]
+
+
+def _search(
+    rows: TrackingSessionQuerySet,
+    stretch: TrackingSessionQuerySet,
+    cursor: Cursor,
+    spans: Sequence[Span],
+    limit: int,
+) -> tuple[list[TrackingSession], uuid.UUID | None]:
+    """Search the spans; return up to `limit` rows, and the id at which the search stopped, if it did."""
+    found: list[TrackingSession] = []
+    left = STRETCH
+    for number, span in enumerate(spans, 1):
+        part = span.of(stretch)
+        end = part.values_list("session_id", flat=True)[left : left + 1].first()
+        some = span.of(rows)
+        found += (some if end is None else cursor.ending_with(some, end))[: limit - len(found)]
+        if end is not None or len(found) == limit or number == len(spans):
+            return found, end
+        left -= max(part.count_up_to(left), SPAN_COST)
+        if left <= 0:
+            return found, span.last if cursor.is_upwards else span.first
+    return found, None
 
 
 def _previous(cursor: Cursor, rows: Sequence[TrackingSession]) -> Cursor | None:

@@ -11,6 +11,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from ... import conf
+from ...analytics.occurrences import EVERYWHERE, both
 from ...core.identifiers import check_text, shortened
 from ...core.patterns import WILDCARD
 from ...core.uuid7 import moment_of
@@ -85,6 +86,10 @@ class SessionList(StrictList):
             return _("about %s") % number_format(_rounded(estimate), force_grouping=True)
         return _("more than %s") % number_format(MAX_COUNTED, force_grouping=True)
 
+    def parts(self, rows: TrackingSessionQuerySet) -> Iterator[TrackingSessionQuerySet]:
+        """Yield the rows of the list, newest first, without times in which there are none."""
+        return (span.of(rows) for span in self.wanted.spans)
+
     @property
     def asks_for_something(self) -> bool:
         """Whether a filter or a search narrows the list."""
@@ -143,9 +148,13 @@ class SessionList(StrictList):
             [*others, last] = self.searched
             is_ordered = not others and not _is_prefix(self.query.strip())
             routes.append(Route(self.searched, last.query.order_by if is_ordered else ()))
-        scanned = (spec.queryset(request, in_period) for spec in self._specs(Access.SCAN))
+        by_days = self._specs(Access.DAYS)
+        scanned = (spec.queryset(request, in_period) for spec in (*self._specs(Access.SCAN), *by_days))
         is_scanned = any(rows is not in_period for rows in scanned)
-        return Wanted(self.queryset, in_period, routes, is_scanned)
+        spans = EVERYWHERE
+        for spec in by_days:
+            spans = both(spans, spec.spans())
+        return Wanted(self.queryset, in_period, routes, is_scanned, spans)
 
     def _specs(self, access: Access) -> list[Any]:
         return [spec for spec in cast(list[Any], self.filter_specs) if spec.access is access]

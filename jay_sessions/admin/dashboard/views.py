@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from ... import conf
-from ...analytics import statistics
+from ...analytics import occurrences, statistics
 from ...analytics.aggregates import WITH_USERS
 from ...analytics.daily_counts import OTHERS
 from ...analytics.site_days import today
@@ -87,7 +87,7 @@ class DashboardView(View):
 
 
 def _context(site: str, query: QueryDict) -> dict[str, Any]:
-    form = ChoiceForm(query, TrackingSession.objects.distinct_values("provider_name"))
+    form = ChoiceForm(query, occurrences.names(Dimension.PROVIDER))
     if not form.is_valid():
         return {"form": form, "presets": _presets(site, Choice(Period.named(DEFAULT), Filters()), None)}
     choice = form.choice()

@@ -49,20 +49,19 @@ class Command(exporting.ExportCommand):
 
 def _rows(options: dict[str, Any]) -> TrackingSessionQuerySet:
     rows: TrackingSessionQuerySet = TrackingSession.objects.all()
-    values = {"provider_name": options["provider"], "source": options["source"]}
     playout_id, user_id = options["playout"], options["user_id"]
     if _is_beginning(playout_id):
         rows = rows.starting_with("playout_id", check_text(playout_id.removesuffix(WILDCARD)))
-    else:
-        values["playout_id"] = playout_id
     if _is_beginning(user_id):
         rows = rows.starting_with("user_id", check_text(user_id.removesuffix(WILDCARD)))
     elif user_id is not None:
         rows = rows.of_user(check_text(user_id))
     rows = rows.order_by("-session_id")
-    for column, text in values.items():
+    if playout_id is not None and not _is_beginning(playout_id):
+        rows = rows.with_value("playout_id", check_text(playout_id))
+    for column, text in (("provider_name", options["provider"]), ("source", options["source"])):
         if text is not None:
-            rows = rows.with_value(column, check_text(text))
+            rows = rows.filter(**{column: check_text(text)})
     if options["after"] is not None:
         rows = rows.started_from(options["after"])
     if options["before"] is not None:
