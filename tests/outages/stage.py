@@ -85,6 +85,9 @@ def staged(
     With a `limit` the site's login may have so many connections, and no more.
     """
     cluster, url = migrated.server, migrated.new_database()
+    if variant.partitions:
+        environment = {**servers.example_site(url), "JAY_PARTITIONS": variant.partitions}
+        servers.manage(environment, "jay_partition_sessions")
     login = url if limit is None else _limited(cluster, url, limit)
     with Proxy(cluster.address) as proxy:
         address = servers.Server(servers.free_port(), migrated.key, proxy.url(login), name=variant.server)

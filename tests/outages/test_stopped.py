@@ -15,6 +15,7 @@ from .variants import (
     GRANIAN_GROUP,
     GUNICORN_DIRECT,
     GUNICORN_GROUP,
+    PARTITIONED,
     PLAIN_ASGI_GROUP,
     UVICORN_DIRECT,
 )
@@ -71,7 +72,7 @@ def test_the_process_of_one_connection_stops(stage, variant):
         at.conclude(load, began, settled=settled)
 
 
-@each(PLAIN_ASGI_GROUP, further=[GUNICORN_DIRECT])
+@each(PARTITIONED, further=[PLAIN_ASGI_GROUP, GUNICORN_DIRECT])
 def test_all_its_processes_stop_and_go_on(stage, cluster, variant):
     with stage(variant) as at, at.outage():
         cluster.signal(signal.SIGSTOP)

@@ -40,6 +40,8 @@ class Variant:
     plain: bool = False
     pool: int = 0
     """The size of psycopg's pool; 0 for none."""
+    partitions: str = ""
+    """The setting `PARTITIONS`; the tables are plain without it."""
     more: tuple[tuple[str, str], ...] = ()
     """More environment variables, such as `REDIS_URL`."""
 
@@ -56,6 +58,7 @@ class Variant:
         """Return what the site is told by its environment."""
         app: dict[str, object] = {"RECORDER": self.recorder, "SESSION_LIFETIME": LIFETIME}
         app["END_PROPAGATION"] = self.end_propagation
+        app["PARTITIONS"] = self.partitions or None
         return {
             "DJANGO_SETTINGS_MODULE": f"tests.outages.{'plain' if self.plain else 'example'}_settings",
             "OUTAGE_SITE": json.dumps(
@@ -73,6 +76,8 @@ class Variant:
             parts.append(f"age {self.conn_max_age}")
         if self.pool:
             parts.append(f"pool of {self.pool}")
+        if self.partitions:
+            parts.append(f"partitions by {self.partitions}")
         return "; ".join([*parts, "plain site"] if self.plain else parts)
 
 
@@ -91,6 +96,7 @@ UVICORN_DIRECT = Variant(server="uvicorn")
 UVICORN_GROUP = Variant(server="uvicorn", recorder="group")
 PLAIN_DIRECT = Variant(lane=False, conn_max_age=None, plain=True)
 PLAIN_ASGI_GROUP = Variant(server="granian, ASGI", recorder="group", conn_max_age=0, plain=True)
+PARTITIONED = dataclasses.replace(PLAIN_ASGI_GROUP, partitions="month")
 
 
 def all_variants() -> list[Variant]:
