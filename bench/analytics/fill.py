@@ -9,8 +9,8 @@ from django.db import connection
 from jay_sessions.core.uuid7 import RANDOM_BITS, uuid7
 from jay_sessions.models import EndedSession, TrackingSession
 
-PLAYOUTS = 1000
-USERS_PER_SESSION = 0.1
+from .visits import PLAYOUTS, PROVIDERS, USERS_PER_SESSION
+
 YEAR = datetime.timedelta(days=365)
 COLUMNS = ("session_id", "playout_id", "provider_name", "user_id", "source", "started_at")
 # Six of ten are ended, after 40 minutes in the mean.
@@ -23,7 +23,6 @@ SELECT
     'client'
 FROM jay_tracking_session WHERE random() < 0.6
 """
-PROVIDERS = ("netflix", "disney", "zdf", "arte", "ard", "sky", "dazn", "mubi")
 
 
 def fill(count: int) -> None:

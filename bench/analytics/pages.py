@@ -48,7 +48,7 @@ def over_the_api(mine: QuerySet[TrackingSession], user: str) -> dict[str, Callab
     key, text = ApiKey.objects.issue("bench", scopes=[Scope.ANALYTICS.value])
     api = Client(headers={"X-API-Key": text})
     ids = mine.values_list("session_id", flat=True)
-    deep = ids[min(DEEP, ids.count() - 1000)]
+    deep = ids[max(0, min(DEEP, ids.count() - 1000))]
     token = pagination.write(deep, key.pk, PLAYOUT, [None] * 5)
     listing, numbers = f"/playouts/{PLAYOUT}/tracking/sessions", f"/playouts/{PLAYOUT}/tracking/statistics"
     return {
