@@ -133,6 +133,12 @@ def test_the_command_ends_the_sessions_it_is_told():
     assert command("--user", " bob ") == ("1 session ended.\n", "")
 
 
+def test_the_command_refuses_an_id_that_no_session_can_have():
+    with pytest.raises(CommandError, match=r"must be a UUID of version 7"):
+        command("6f1b2c3d-0000-4000-8000-000000000000")
+    assert not EndedSession.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

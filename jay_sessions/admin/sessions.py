@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import display_for_value
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -149,6 +150,15 @@ class TrackingSessionAdmin(StrictAdmin):
         """Log the deleted sessions, with shortened ids."""
         return note_deleted(request, queryset)
 
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        """Lead back to the list. Django does so only for operators who may change sessions."""
+        response: HttpResponse = super().response_delete(request, obj_display, obj_id)
+        if not isinstance(response, HttpResponseRedirect) or not self.has_view_permission(request):
+            return response
+        address = reverse("admin:jay_sessions_trackingsession_changelist", current_app=self.admin_site.name)
+        kept: Any = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return HttpResponseRedirect(add_preserved_filters(kept, address))
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionList]:
         return SessionList
 
@@ -173,12 +183,14 @@ class TrackingSessionAdmin(StrictAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        actions = self.get_actions(request)
         context = {
             "may_look_up_zephr": may_look_up(request),
             "may_export": may_export(request),
             "export_formats": [form.value for form in Format],
             "ticked_name": ACTION_CHECKBOX_NAME,
-            "may_delete_all": delete_selected.__name__ in self.get_actions(request),
+            "may_end_all": end_selected.__name__ in actions,
+            "may_delete_all": delete_selected.__name__ in actions,
             "summary": summary_of_today(self.admin_site.name),
             **(extra_context or {}),
         }

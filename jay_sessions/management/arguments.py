@@ -37,8 +37,8 @@ def at_least_one(text: str) -> int:
 
 
 def session_id(text: str) -> uuid.UUID:
-    """Read a session's id, a UUID in any of its spellings."""
-    try:
-        return uuid.UUID(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"must be a UUID such as the one in `sessionId`, not {text!r}") from error
+    """Read a session's id, a UUID of version 7 in any of its spellings."""
+    with contextlib.suppress(ValueError):
+        if (value := uuid.UUID(text)).version == 7:
+            return value
+    raise ArgumentTypeError(f"must be a UUID of version 7, as in `sessionId`, not {text!r}")

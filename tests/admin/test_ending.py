@@ -64,6 +64,31 @@ def test_all_that_match_end_but_not_what_begins_after_the_question(admin_client,
     assert LogEntry.objects.get().change_message == "Ended all that matched: provider_name=netflix."
 
 
+@pytest.mark.parametrize("query", ["", "?provider_name=netflix"])
+def test_a_button_below_the_list_ends_all_that_match_on_all_pages(admin_client, query):
+    tokens = [start("netflix-de:1")[1] for _ in range(51)]
+    _, other = start("zdf:1")
+    text = text_of(admin_client.get(LIST + query))
+    assert 'form="jay-end-all" value="End all active sessions that match"' in text
+    form = r'<form id="jay-end-all" method="post" action="(.*?)">(.*?)</form>'
+    [(action, inside)] = re.findall(form, text, re.DOTALL)
+    asked = admin_client.post(LIST + action, dict(re.findall(r'name="(\w+)" value="(\w+)"', inside)))
+    assert "End all active sessions that match" in text_of(asked)
+    assert is_valid(other)
+    admin_client.post(LIST + action, form_of(asked))
+    assert not any(map(is_valid, tokens))
+    assert is_valid(other) is bool(query)
+
+
+def test_without_other_pages_or_the_permission_there_is_no_such_button(admin_client):
+    start()
+    assert "jay-end-all" not in text_of(admin_client.get(LIST))
+    for _ in range(50):
+        start()
+    assert "jay-end-all" in text_of(admin_client.get(LIST))
+    assert "jay-end-all" not in text_of(operator("view_trackingsession").get(LIST))
+
+
 def test_one_request_ends_a_bounded_number(admin_client, monkeypatch):
     monkeypatch.setattr(ending, "MAX_ENDED", 4)
     monkeypatch.setattr("jay_sessions.ending._BATCH", 2)
@@ -130,3 +155,13 @@ def test_the_questions_before_a_deletion_say_that_it_ends_the_session(admin_clie
     admin_client.post(f"{LIST}{pk}/delete/", {"post": "yes"})
     assert not TrackingSession.objects.exists()
     assert not is_valid(token)
+
+
+def test_a_deletion_leads_back_to_the_list_with_its_filters(admin_client):
+    pk, _ = start()
+    filters = "?_changelist_filters=provider_name%3Dnetflix"
+    answer = admin_client.post(f"{LIST}{pk}/delete/{filters}", {"post": "yes"})
+    assert answer.url == f"{LIST}?provider_name=netflix"
+    User.objects.all().delete()
+    pk, _ = start()
+    assert operator("delete_trackingsession").post(f"{LIST}{pk}/delete/", {"post": "yes"}).url == "/admin/"

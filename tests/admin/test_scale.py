@@ -598,3 +598,13 @@ def test_the_offer_to_delete_all_stands_where_there_are_other_pages(admin_client
     assert "Delete all" not in Reader(admin_client).text
     fill(1, first=50)
     assert "Delete all 51 tracking sessions" in Reader(admin_client).text
+
+
+@pytest.mark.parametrize(
+    "query", ["?provider_name=arte", "?state=active&user=with&from=1999-01-01&to=1999-01-02"]
+)
+def test_a_list_without_a_session_says_so(admin_client, query, monkeypatch):
+    fill(3)
+    assert "0 tracking sessions" in Reader(admin_client, query).text
+    monkeypatch.setattr(paging, "STRETCH", 1)
+    assert "0 tracking sessions" not in Reader(admin_client, "?provider_name=arte").text

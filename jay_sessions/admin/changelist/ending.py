@@ -23,7 +23,7 @@ from .session_list import SessionList
 MAX_ENDED = 100_000
 """Most sessions that one request ends: a web server does not wait longer for an answer."""
 
-_FINAL = gettext_lazy("Their tokens are no longer valid from then on. This cannot be undone.")
+_FINAL = gettext_lazy("After that, their tokens are no longer valid. This cannot be undone.")
 
 
 @admin.action(permissions=["end"], description=gettext_lazy("End selected %(verbose_name_plural)s"))
@@ -81,7 +81,7 @@ def end_one(request: HttpRequest, object_id: str, *, model_admin: Any) -> HttpRe
     page = reverse(view, args=[session.pk], current_app=model_admin.admin_site.name)
     if request.method != "POST":
         question = _("End the session %s?") % session
-        final = _("Its token is no longer valid from then on. This cannot be undone.")
+        final = _("After that, its token is no longer valid. This cannot be undone.")
         return confirmation.page(model_admin, request, _("End session"), [question, final], back=page)
     if ending.end_by_id(session.pk):
         note(request, str(session), "Ended.")

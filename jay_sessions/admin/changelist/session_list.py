@@ -75,16 +75,22 @@ class SessionList(StrictList):
 
     @functools.cached_property
     def count_in_words(self) -> str:
-        """The number of matching sessions, exact up to 10,000; empty if only a scan could tell."""
+        """The number of matching sessions, exact up to 10,000; empty if only a further scan could tell."""
         count = self.wanted.count()
         if count is None:
-            return ""
+            return number_format(0) if self._has_none else ""
         if count <= MAX_COUNTED:
             return number_format(count, force_grouping=True)
         estimate = None if self.asks_for_something else TrackingSession.objects.estimated_count()
         if estimate is not None and estimate > MAX_COUNTED:
             return _("about %s") % number_format(_rounded(estimate), force_grouping=True)
         return _("more than %s") % number_format(MAX_COUNTED, force_grouping=True)
+
+    @property
+    def _has_none(self) -> bool:
+        """Whether a search of all sessions has found none."""
+        is_an_end = self.cursor in (Cursor(), OLDEST)
+        return is_an_end and not self.page.rows and self.page.looked_up_to is None
 
     def parts(self, rows: TrackingSessionQuerySet) -> Iterator[TrackingSessionQuerySet]:
         """Yield the rows of the list, newest first, without times in which there are none."""

@@ -14,7 +14,8 @@ from ..base import JayCommand
 class Command(JayCommand):
     help = (
         "Ends sessions as an operator: those with the given ids, or all of a user. Their tokens are no "
-        "longer valid. A session that has ended or expired does not change. This cannot be undone."
+        "longer valid. A session that has ended or expired does not change. An id counts as a session even "
+        "if no session with it is stored. This cannot be undone."
     )
 
     ended = 0
