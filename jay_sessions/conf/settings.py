@@ -53,7 +53,7 @@ class Settings:
         default=None,
         example='90 * 24 * 60 * 60, "SESSION_LIFETIME": 30 * 24 * 60 * 60',
         meaning="How long after its start `jay_purge_sessions` deletes a session: seconds or a "
-        "timedelta, not shorter than `SESSION_LIFETIME`. None: never.",
+        "timedelta. Needs a `SESSION_LIFETIME` that is not longer. None: never.",
     )
     partitions: Length | None = setting(
         parsers.partitions,
