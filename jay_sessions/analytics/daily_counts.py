@@ -222,6 +222,20 @@ def sessions_counted(day: datetime.date) -> int:
     return 0 if row is None else row.sessions
 
 
+def note_uncounted(day: datetime.date, until: datetime.datetime) -> None:
+    """Let the day have others if a stored session has a provider or a source that was not counted on it.
+
+    A day that has lost sessions is not counted anew. With others, it is searched for any name.
+    """
+    counted = DailyCount.objects.using(_alias()).filter(day=day)
+    for dimension, column in ((Dimension.PROVIDER, "provider_name"), (Dimension.SOURCE, "source")):
+        names = rows_of(day, until).order_by().values_list(column, flat=True).distinct()
+        known = counted.filter(kind=dimension).values_list("name", flat=True)
+        if {*names}.difference(known, [None]):
+            others = _empty(day.toordinal(), dimension, OTHERS)
+            DailyCount.objects.using(_alias()).bulk_create([others], ignore_conflicts=True)
+
+
 def forget(days: Iterable[datetime.date]) -> None:
     """Delete the numbers of these days."""
     DailyCount.objects.using(_alias()).filter(day__in=list(days)).delete()

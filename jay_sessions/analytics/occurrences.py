@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..core.uuid7 import lowest_id
+from ..database.clock import DatabaseNow
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.rollups import DailyCount, Dimension, LateSession, RollupState
 from . import site_days
@@ -41,8 +42,10 @@ def spans(dimension: Dimension, name: str) -> Spans:
     They are the days on which such sessions were counted, and the times of sessions that are not counted yet.
     A session that came too late to be counted, and that the rollups have not found yet, may be elsewhere.
     """
-    state = RollupState.objects.first()
-    if state is None or state.rolled_until is None or state.zone != str(site_days.zone()):
+    # Of a time in the future, left by a clock that was ahead, nobody knows what was counted.
+    states = RollupState.objects.filter(zone=str(site_days.zone()), rolled_until__lte=DatabaseNow())
+    state = states.first()
+    if state is None or state.rolled_until is None:
         return EVERYWHERE
     uncounted = state.rolled_until
     if state.recount_from is not None:

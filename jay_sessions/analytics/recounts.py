@@ -73,6 +73,8 @@ def _recount(
     others = 0
     if daily_counts.is_whole(day, until):
         others = _count(state, day, until, gone)
+    else:
+        daily_counts.note_uncounted(day, until)
     # The windows of the day before reach into this day.
     for begun in ([day - _ONE_DAY] if is_first else []) + [day]:
         if daily_counts.is_whole(begun, until):

@@ -19,7 +19,7 @@ from ..database import clock
 from ..database.errors import translating_errors, tried_again
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.rollups import LateSession, RollupState
-from . import early_counts, new_ends, previous, recounts, rollup_state, site_days, uncounted
+from . import daily_counts, early_counts, new_ends, previous, recounts, rollup_state, site_days, uncounted
 from .counting import Counts
 from .rows import Row, parts, read
 from .site_days import day_of, start_of
@@ -155,11 +155,13 @@ def _late(state: RollupState, counts: Counts) -> tuple[list[Row], bool]:
     ids = list(notes.order_by("session_id").values_list("session_id", flat=True)[:_BATCH])
     are_all = len(ids) < _BATCH
     for day in sorted({counts.days.number(millisecond_of(pk)) for pk in ids}):
-        verdict = uncounted.verdict(datetime.date.fromordinal(day), until)
+        date = datetime.date.fromordinal(day)
+        verdict = uncounted.verdict(date, until)
         if verdict is uncounted.Verdict.RECOUNT:
-            state.recount_from = datetime.date.fromordinal(day)
+            state.recount_from = date
             return _late(state, counts)
         if verdict is uncounted.Verdict.KEEP:
+            daily_counts.note_uncounted(date, until)
             lost = [pk for pk in ids if counts.days.number(millisecond_of(pk)) == day]
             LateSession.objects.using(_alias()).filter(pk__in=lost).delete()
             ids = [pk for pk in ids if pk not in lost]

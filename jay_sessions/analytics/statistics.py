@@ -125,7 +125,7 @@ def breakdown(
 
     def read(period: _Period) -> list[tuple[str, Metrics]]:
         counted = period.sessions_by_name(dimension)
-        names = sorted(counted, key=lambda name: (-counted[name], name))[:limit]
+        names = sorted(filter(counted.get, counted), key=lambda name: (-counted[name], name))[:limit]
         tallies = _totals(period, dimension, names)
         return [(name, tallies[name].metrics()) for name in names]
 

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from jay_sessions.analytics import occurrences, rollups
+from jay_sessions.analytics import occurrences, rollups, statistics
 from jay_sessions.analytics.occurrences import EVERYWHERE, Span
 from jay_sessions.core.uuid7 import first_id, lowest_id, uuid7
 from jay_sessions.models import TrackingSession
@@ -79,6 +79,54 @@ def test_a_name_may_be_among_the_others_of_a_day(time_machine, setting):
     other = store(NOON + datetime.timedelta(hours=1), provider="zdf")
     list(rollups.run())
     assert holds(of("zdf"), other)
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_sessions_that_came_too_late_to_be_counted_are_found(time_machine, is_marked):
+    time_machine.move_to(NOON + 9 * DAY, tick=False)
+    for hours in range(4):
+        store(NOON + datetime.timedelta(hours=hours))
+    list(rollups.run())
+    # The day has lost sessions, so it keeps its numbers.
+    TrackingSession.objects.filter(started_at__gt=NOON + datetime.timedelta(hours=1)).delete()
+    moment = NOON + datetime.timedelta(hours=1, minutes=1)
+    late = TrackingSession(
+        session_id=uuid7(moment, 1),
+        started_at=moment,
+        playout_id="x:1",
+        provider_name="zdf",
+        source="there",
+    )
+    late.save()
+    if is_marked:
+        RollupState.objects.update(recount_from=NOON.date())
+    list(rollups.run())
+    assert holds(of("zdf"), late)
+    assert holds(of("there", Dimension.SOURCE), late)
+    assert occurrences.names(Dimension.SOURCE) == ["here", "there"]
+    breakdown = statistics.breakdown(Dimension.PROVIDER, NOON.date(), NOON.date() + DAY)
+    assert [(name, metrics.sessions) for name, metrics in breakdown] == [("netflix", 4)]
+
+
+def test_where_only_counted_names_are_left_a_day_is_not_searched_for_others(time_machine):
+    time_machine.move_to(NOON + 9 * DAY, tick=False)
+    gone = [store(NOON + datetime.timedelta(hours=hours)) for hours in range(4)][1:]
+    list(rollups.run())
+    for session in gone:
+        session.delete()
+    RollupState.objects.update(recount_from=NOON.date())
+    list(rollups.run())
+    assert len(of("zdf")) == 1
+
+
+def test_a_time_in_the_future_says_nothing_about_where_sessions_are(time_machine):
+    time_machine.move_to(NOON + 9 * DAY, tick=False)
+    store(NOON)
+    list(rollups.run())
+    time_machine.move_to(NOON + 2 * DAY, tick=False)
+    assert of("zdf") == EVERYWHERE
+    list(rollups.run())
+    assert of("zdf") != EVERYWHERE
 
 
 def test_in_another_zone_than_that_of_the_numbers_sessions_may_be_anywhere(settings):
