@@ -95,7 +95,8 @@ def end_each(rows: TrackingSessionQuerySet, *, newest_first: bool = False) -> It
     ids = valid.values_list("session_id", flat=True)
     with translating_errors():
         for batch in keyset.batches(ids, "session_id", _BATCH, descending=newest_first):
-            sessions = TrackingSession.objects.using(alias).filter(pk__in=batch)
+            # In the order of `statements.end_all`, so that the two cannot wait for each other.
+            sessions = TrackingSession.objects.using(alias).filter(pk__in=batch).order_by("session_id")
             ended_now = _end_together(sessions, alias)
             for session in ended_now:
                 _tell(session)
@@ -108,7 +109,11 @@ def _end_together(sessions: Iterable[TrackingSession], alias: str) -> list[Track
     with transaction.atomic(alias):
         if not is_the_callers:
             let_go_when_idle(alias)
-        return [session for session in sessions if ended.end(session.session_id, Reason.OPERATOR, _now())]
+        return [
+            session
+            for session in sessions
+            if ended.end_within(alias, session.session_id, Reason.OPERATOR, _now())
+        ]
 
 
 def _is_over(session: TrackingSession) -> bool:

@@ -3,11 +3,12 @@
 import datetime
 import io
 import logging
+import threading
 import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from jay_sessions import ending, retention, sessions
@@ -16,9 +17,10 @@ from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.signals import session_ended
+from jay_sessions.store import statements
 
 from .conftest import PLAYOUT, sql_refused, store_down
-from .support.ends import end, is_valid, start
+from .support.ends import elsewhere, end, is_valid, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -198,3 +200,36 @@ def test_a_purge_leaves_no_end(setting):
     # The deleted one has expired; the others have their sessions.
     assert set(EndedSession.objects.values_list("pk", flat=True)) == {kept.pk, with_row.pk}
     assert retention.purge_limit() is not None
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time.")
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_an_operator_and_a_client_who_end_the_same_sessions_are_not_in_conflict(
+    setting, monkeypatch, recorder, heard
+):
+    setting(RECORDER=recorder)
+    (first, _), (second, _) = start(), start()
+    isolation = pytest.importorskip("psycopg").IsolationLevel
+    connection.ensure_connection()
+    connection.connection.isolation_level = isolation.SERIALIZABLE
+    store_end, calls = statements.end, []
+
+    def end_elsewhere():
+        with elsewhere():
+            end(timezone.now(), first)
+        connections.close_all()
+
+    def store_after_the_client(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 1:
+            client = threading.Thread(target=end_elsewhere)
+            client.start()
+            client.join(30)
+        return store_end(*args, **kwargs)
+
+    monkeypatch.setattr(statements, "end", store_after_the_client)
+    try:
+        assert sum(ending.end_each(TrackingSession.objects.order_by("session_id"))) == 1
+    finally:
+        connection.close()
+    assert [pk for pk, *_ in heard] == [second]

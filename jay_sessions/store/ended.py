@@ -68,6 +68,19 @@ def end(session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
         is_new = ends.do(alias, new)
     else:
         is_new = ask(alias, lambda again: _end(connection, new, again))
+    return _told(alias, session_id, is_new=is_new)
+
+
+def end_within(alias: str, session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
+    """As `end`, as a part of a transaction of this thread. Database errors pass through.
+
+    So whoever began the transaction can try again after a conflict.
+    """
+    is_new = statements.end(connections[alias], End(str(session_id), now, reason))
+    return _told(alias, session_id, is_new=is_new)
+
+
+def _told(alias: str, session_id: uuid.UUID, *, is_new: bool) -> bool:
     if is_new:
         after_commit(alias, lambda: _remember(None, [session_id], alias))
     return is_new

@@ -413,11 +413,11 @@ def test_the_server_ends_an_end_that_nobody_goes_on_with_but_no_transaction_of_t
             cursor.execute("SHOW idle_in_transaction_session_timeout")
             return cursor.fetchone()[0]
 
-    limits, stored = [], ended.end
+    limits, stored = [], ended.end_within
     for _ in range(2):
         sessions.start(PLAYOUT, "ada")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ended, "end", lambda *values: limits.append(limit()) or stored(*values))
+        patch.setattr(ended, "end_within", lambda *values: limits.append(limit()) or stored(*values))
         with transaction.atomic():
             assert sessions.end_all("ada") == 2
             transaction.set_rollback(True)
