@@ -92,14 +92,10 @@ def _end_all(connection: BaseDatabaseWrapper, new: Sequence[End], run: Run, *, a
             raise
         # Another process has ended one of them at the same time.
         rows = run(connection, _ending_unless_there(len(ordered), TransactionNumber.POSTGRESQL), values)
-    return _texts(rows) | (_stored(connection, ordered) if again else set())
-
-
-def _stored(connection: BaseDatabaseWrapper, ends: Sequence[End]) -> set[str]:
-    """Return the ids of those ends that are stored just like this, so by this caller."""
-    rows = EndedSession.objects.using(connection.alias).filter(pk__in=[end.session_id for end in ends])
-    stored = {(str(pk), ended_at) for pk, ended_at in rows.values_list("pk", "ended_at")}
-    return {end.session_id for end in ends if (end.session_id, end.ended_at) in stored}
+    if again:
+        # Those that are stored just like this are this caller's.
+        rows = [*rows, *run(connection, _same_ends(len(ordered)), values)]
+    return _texts(rows)
 
 
 def ended_query(session_ids: Sequence[str]) -> prepared.Planned:
@@ -160,6 +156,12 @@ def _ending_where_none(count: int) -> str:
 def _ending_unless_there(count: int, number: str) -> str:
     marks = ", ".join([f"(%s, %s, %s, {number})"] * count)
     return f'INSERT INTO "{_ENDS}" ({_END_COLUMNS}) VALUES {marks}{_UNLESS_THERE} RETURNING session_id'  # noqa: S608 (our own names)
+
+
+@functools.cache
+def _same_ends(count: int) -> str:
+    marks = ", ".join(["(%s, %s, %s)"] * count)
+    return f'SELECT session_id FROM "{_ENDS}" WHERE (session_id, ended_at, reason) IN ({marks})'  # noqa: S608 (our own names)
 
 
 @functools.cache

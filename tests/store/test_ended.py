@@ -13,10 +13,12 @@ from django.utils import timezone
 
 from jay_sessions import sessions
 from jay_sessions.core.uuid7 import uuid7
+from jay_sessions.database.connections import SharedConnection
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import EndedSession, Reason, TrackingSession
 from jay_sessions.store import ended, ended_ids, statements
 from jay_sessions.store.ended_ids import EndedIds
+from jay_sessions.store.statements import End
 
 from ..conftest import PLAYOUT, Clock, dead_database, sql_refused, store_down, until
 from ..support import ends
@@ -165,6 +167,22 @@ def test_an_end_with_a_lost_answer_counts_as_new(setting, monkeypatch, recorder)
     monkeypatch.setattr(statements, name, lose_the_answer)
     assert [sessions.end([encoded]) for encoded in (first, second)] == [1, 0]
     assert tries == [False, True] * 2
+
+
+def test_an_end_that_is_sent_again_is_looked_up_over_the_same_connection(django_assert_num_queries):
+    shared, now = SharedConnection("default"), timezone.now()
+    first, second = (End(str(uuid.uuid4()), now, Reason.CLIENT) for _ in range(2))
+    theirs = first._replace(ended_at=now + HOUR)
+    try:
+        # Another connection, such as this thread's own, has no deadline meanwhile.
+        with django_assert_num_queries(0):
+            assert statements.end_all(shared.wrapper, [first]) == {first.session_id}
+            assert statements.end_all(shared.wrapper, [first]) == set()
+            assert statements.end_all(shared.wrapper, [theirs, second], again=True) == {second.session_id}
+            both = {first.session_id, second.session_id}
+            assert statements.end_all(shared.wrapper, [first, second], again=True) == both
+    finally:
+        shared.close()
 
 
 @pytest.mark.parametrize("propagation", [0, 10])
