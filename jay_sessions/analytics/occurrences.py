@@ -77,9 +77,16 @@ def _united(found: Iterable[Span]) -> Spans:
 
 
 def both(some: Spans, others: Spans) -> Spans:
-    """Return the ids that are in both, newest first."""
-    parts = (Span(max(a.first, b.first), min(a.last, b.last)) for a in some for b in others)
-    return tuple(sorted((part for part in parts if part.first <= part.last), reverse=True))
+    """Return the ids that are in both. All spans are newest first, and do not overlap."""
+    found: list[Span] = []
+    rest, others_rest = list(reversed(some)), list(reversed(others))
+    while rest and others_rest:
+        one, other = rest[-1], others_rest[-1]
+        part = Span(max(one.first, other.first), min(one.last, other.last))
+        if part.first <= part.last:
+            found.append(part)
+        (rest if one.first > other.first else others_rest).pop()
+    return tuple(found)
 
 
 def names(dimension: Dimension, limit: int = 50) -> list[str]:

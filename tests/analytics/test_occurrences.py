@@ -141,6 +141,9 @@ def test_ids_in_two_lists_of_spans():
     assert occurrences.both((Span(a, d),), (Span(c, d), Span(a, b))) == (Span(c, d), Span(a, b))
     assert occurrences.both((Span(b, c),), (Span(a, d),)) == (Span(b, c),)
     assert occurrences.both((Span(a, a),), (Span(b, d),)) == ()
+    assert occurrences.both((Span(c, d), Span(a, b)), (Span(b, d),)) == (Span(c, d), Span(b, b))
+    assert occurrences.both((Span(a, d),), EVERYWHERE) == (Span(a, d),)
+    assert occurrences.both(EVERYWHERE, EVERYWHERE) == EVERYWHERE
 
 
 def test_names_are_those_that_were_counted_and_those_of_the_newest_sessions(monkeypatch):
