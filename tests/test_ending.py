@@ -15,7 +15,7 @@ from jay_sessions import ending, retention, sessions
 from jay_sessions.analytics import rollups, statistics
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.exceptions import StoreUnavailable
-from jay_sessions.models import EndedSession, Reason, TrackingSession
+from jay_sessions.models import EndedSession, Reason, TrackingSession, deletions
 from jay_sessions.signals import session_ended
 from jay_sessions.store import statements
 
@@ -202,34 +202,53 @@ def test_a_purge_leaves_no_end(setting):
     assert retention.purge_limit() is not None
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time.")
-@pytest.mark.parametrize("recorder", ["direct", "group"])
-def test_an_operator_and_a_client_who_end_the_same_sessions_are_not_in_conflict(
-    setting, monkeypatch, recorder, heard
-):
-    setting(RECORDER=recorder)
-    (first, _), (second, _) = start(), start()
+@pytest.fixture
+def serializable():
+    """Transactions of this thread are serializable."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time.")
     isolation = pytest.importorskip("psycopg").IsolationLevel
     connection.ensure_connection()
     connection.connection.isolation_level = isolation.SERIALIZABLE
-    store_end, calls = statements.end, []
+    yield
+    connection.close()
 
-    def end_elsewhere():
+
+def first_end_elsewhere(patch, owner, name, session_id):
+    """Let a client end the session in the middle of a transaction: at its first call of this function."""
+    use, calls = getattr(owner, name), []
+
+    def store_end():
         with elsewhere():
-            end(timezone.now(), first)
+            end(timezone.now(), session_id)
         connections.close_all()
 
-    def store_after_the_client(*args, **kwargs):
+    def after_the_client(*args, **kwargs):
         calls.append(1)
         if len(calls) == 1:
-            client = threading.Thread(target=end_elsewhere)
+            # Now the transaction has its snapshot.
+            assert TrackingSession.objects.exists()
+            client = threading.Thread(target=store_end)
             client.start()
             client.join(30)
-        return store_end(*args, **kwargs)
+        return use(*args, **kwargs)
 
-    monkeypatch.setattr(statements, "end", store_after_the_client)
-    try:
-        assert sum(ending.end_each(TrackingSession.objects.order_by("session_id"))) == 1
-    finally:
-        connection.close()
+    patch.setattr(owner, name, after_the_client)
+
+
+@pytest.mark.parametrize("recorder", ["direct", "group"])
+def test_an_operator_who_ends_what_a_client_ends_tries_again(
+    setting, monkeypatch, recorder, heard, serializable
+):
+    setting(RECORDER=recorder)
+    (first, _), (second, _) = start(), start()
+    first_end_elsewhere(monkeypatch, statements, "end", first)
+    assert sum(ending.end_each(TrackingSession.objects.order_by("session_id"))) == 1
     assert [pk for pk, *_ in heard] == [second]
+
+
+def test_an_operator_who_deletes_what_a_client_ends_tries_again(monkeypatch, serializable):
+    (first, _), _ = start(), start()
+    first_end_elsewhere(monkeypatch, deletions, "end_deleted", first)
+    assert sum(TrackingSession.objects.order_by("session_id").delete_in_batches(10)) == 2
+    assert {*EndedSession.objects.values_list("reason", flat=True)} == {Reason.DELETED}

@@ -9,7 +9,7 @@ from django.db import models, router, transaction
 
 from ..core.uuid7 import first_id
 from ..database import keyset
-from ..database.errors import translating_errors
+from ..database.errors import translating_errors, tried_again
 from .ended import EndedSession, Reason, valid_from
 
 M = TypeVar("M", bound=models.Model)
@@ -55,8 +55,7 @@ class DeletingQuerySet(models.QuerySet[M]):
         alias = router.db_for_write(self.model)
         with translating_errors():
             for ids in self._ids_in_batches(size, newest_first=newest_first):
-                with transaction.atomic(alias):
-                    count, _ = self._delete(ids, alias)
+                count, _ = self._delete_at_once(ids, alias)
                 yield count
 
     def drop_in_batches(self, size: int) -> Iterator[int]:
@@ -64,13 +63,18 @@ class DeletingQuerySet(models.QuerySet[M]):
         alias = router.db_for_write(self.model)
         with translating_errors():
             for ids in self._ids_in_batches(size):
-                count, _ = self._by_ids(ids, alias).drop()
+                count, _ = tried_again(self._by_ids(ids, alias).drop)()
                 yield count
 
     def _ids_in_batches(self, size: int, *, newest_first: bool = False) -> Iterator[list[uuid.UUID]]:
         rows = self.using(router.db_for_write(self.model)).values_list("session_id", flat=True)
         # Each query goes on after the last row: from the start, PostgreSQL would walk over deleted rows.
         return keyset.batches(rows, "session_id", size, descending=newest_first)
+
+    @tried_again
+    def _delete_at_once(self, ids: list[uuid.UUID], alias: str) -> Deleted:
+        with transaction.atomic(alias):
+            return self._delete(ids, alias)
 
     def _delete(self, ids: list[uuid.UUID], alias: str) -> Deleted:
         # By their ids: a session that is stored meanwhile would be deleted without an end.
