@@ -88,7 +88,7 @@ def _end_all(connection: BaseDatabaseWrapper, new: Sequence[End], run: Run, *, a
     try:
         rows = run(connection, _ending(connection, len(ordered)), values)
     except IntegrityError:
-        if connection.in_atomic_block:
+        if not connection.get_autocommit():
             raise
         # Another process has ended one of them at the same time.
         rows = run(connection, _ending_unless_there(len(ordered), TransactionNumber.POSTGRESQL), values)
@@ -128,8 +128,8 @@ _UNLESS_THERE = " ON CONFLICT (session_id) DO NOTHING"
 def _ending(connection: BaseDatabaseWrapper, count: int) -> str:
     if connection.vendor != "postgresql":
         return _ending_unless_there(count, TransactionNumber.SQLITE)
-    # In a transaction, an error would spoil the rest of it.
-    is_alone = not connection.in_atomic_block
+    # In a transaction, also one that the site began by hand, an error would spoil the rest of it.
+    is_alone = connection.get_autocommit()
     return (
         _ending_where_none(count) if is_alone else _ending_unless_there(count, TransactionNumber.POSTGRESQL)
     )

@@ -185,6 +185,32 @@ def test_an_end_that_is_sent_again_is_looked_up_over_the_same_connection(django_
         shared.close()
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_an_end_cannot_spoil_a_transaction_of_the_site(setting, by_hand):
+    setting(RECORDER="direct")
+    encoded = sessions.start(PLAYOUT).encoded
+    statements_run = []
+
+    def watch(execute, sql, *rest):
+        statements_run.append(sql)
+        return execute(sql, *rest)
+
+    with _begun_by_hand() if by_hand else transaction.atomic(), connection.execute_wrapper(watch):
+        assert sessions.end([encoded]) == 1
+    # Another statement may fail.
+    assert ["ON CONFLICT" in sql for sql in statements_run if sql.startswith("INSERT")] == [True]
+
+
+@contextlib.contextmanager
+def _begun_by_hand():
+    transaction.set_autocommit(False)
+    try:
+        yield
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
 @pytest.mark.parametrize("propagation", [0, 10])
 @pytest.mark.parametrize("recorder", ["direct", "group"])
 def test_a_look_up_inside_a_transaction_sees_what_that_has_done_and_no_other_does(
