@@ -301,7 +301,10 @@ def test_who_waited_for_another_thread_is_told_of_as_such(stand_in, received):
 
 
 def test_a_receiver_that_raises_breaks_nothing_and_is_logged(stand_in, caplog):
-    def raising(**kwargs):
+    raised = []
+
+    def raising(signal, **kwargs):
+        raised.append(signal)
         raise ZeroDivisionError
 
     for signal in (zephr_attempted, zephr_answered):
@@ -311,4 +314,6 @@ def test_a_receiver_that_raises_breaks_nothing_and_is_logged(stand_in, caplog):
     finally:
         for signal in (zephr_attempted, zephr_answered):
             signal.disconnect(raising)
-    assert sum(record.name == "django.dispatch" for record in caplog.records) == 2
+    # On a busy machine, a second attempt may be needed.
+    assert {*raised} == {zephr_attempted, zephr_answered}
+    assert sum(record.name == "django.dispatch" for record in caplog.records) == len(raised)
