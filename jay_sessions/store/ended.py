@@ -74,7 +74,7 @@ def end(session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
 def end_within(alias: str, session_id: uuid.UUID, reason: Reason, now: datetime.datetime) -> bool:
     """As `end`, as a part of a transaction of this thread. Database errors pass through.
 
-    So whoever began the transaction can try again after a conflict.
+    So the code that began the transaction can try again after a conflict.
     """
     is_new = statements.end(connections[alias], End(str(session_id), now, reason))
     return _told(alias, session_id, is_new=is_new)
