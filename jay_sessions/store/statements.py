@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 
 from ..core.secret_text import masked
 from ..database import prepared
@@ -39,7 +40,11 @@ class Row(NamedTuple):
 
 def insert(connection: BaseDatabaseWrapper, row: Row, *, again: bool = False) -> None:
     """Insert one row; with `again`, unless it exists already. Database errors pass through."""
-    prepared.run(connection, _insertion(1) + (_UNLESS_THERE if again else ""), _values(connection, [row]))
+    prepared.run(
+        connection,
+        _insertion(1) + (_UNLESS_THERE if again else ""),
+        _values(connection, TrackingSession, [row]),
+    )
 
 
 def insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row], *, again: bool = False) -> None:
@@ -48,7 +53,7 @@ def insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row], *, again: b
     With `again`, rows that exist already are left out. Database errors pass through.
     """
     sql = _insertion(len(rows)) + (_UNLESS_THERE if again else "")
-    prepared.run_raw(connection, sql, _values(connection, rows))
+    prepared.run_raw(connection, sql, _values(connection, TrackingSession, rows))
 
 
 def insert_query(rows: Sequence[Row]) -> prepared.Planned:
@@ -84,17 +89,21 @@ Run = Callable[[BaseDatabaseWrapper, str, list[Any]], list[Any]]
 def _end_all(connection: BaseDatabaseWrapper, new: Sequence[End], run: Run, *, again: bool) -> set[str]:
     # In the order of their ids, so that two writers cannot wait for each other.
     ordered = sorted(new)
-    values = _ends(connection, ordered)
-    try:
-        rows = run(connection, _ending(connection, len(ordered)), values)
-    except IntegrityError:
-        if not connection.get_autocommit():
-            raise
-        # Another process has ended one of them at the same time.
-        rows = run(connection, _ending_unless_there(len(ordered), TransactionNumber.POSTGRESQL), values)
+    values, count = _values(connection, EndedSession, ordered), len(ordered)
+    is_postgresql = connection.vendor == "postgresql"
+    number = TransactionNumber.POSTGRESQL if is_postgresql else TransactionNumber.SQLITE
+    # In a transaction, also one that the site began by hand, an error would spoil the rest of it.
+    if is_postgresql and connection.get_autocommit():
+        try:
+            rows = run(connection, _ending_where_none(count), values)
+        except IntegrityError:
+            # Another process has ended one of them at the same time.
+            rows = run(connection, _ending_unless_there(count, number), values)
+    else:
+        rows = run(connection, _ending_unless_there(count, number), values)
     if again:
         # Those that are stored just like this are this caller's.
-        rows = [*rows, *run(connection, _same_ends(len(ordered)), values)]
+        rows = [*rows, *run(connection, _same_ends(count), values)]
     return _texts(rows)
 
 
@@ -123,16 +132,6 @@ _COLUMNS = ", ".join(Row._fields)
 _ENDS = EndedSession._meta.db_table
 _END_COLUMNS = 'session_id, ended_at, reason, "transaction"'
 _UNLESS_THERE = " ON CONFLICT (session_id) DO NOTHING"
-
-
-def _ending(connection: BaseDatabaseWrapper, count: int) -> str:
-    if connection.vendor != "postgresql":
-        return _ending_unless_there(count, TransactionNumber.SQLITE)
-    # In a transaction, also one that the site began by hand, an error would spoil the rest of it.
-    is_alone = connection.get_autocommit()
-    return (
-        _ending_where_none(count) if is_alone else _ending_unless_there(count, TransactionNumber.POSTGRESQL)
-    )
 
 
 @functools.cache
@@ -177,33 +176,23 @@ def _question(count: int) -> str:
 
 
 @functools.cache
-def _fields() -> list[Any]:
-    by_column = {str(field.column): field for field in TrackingSession._meta.concrete_fields}
-    return [by_column[name] for name in Row._fields]
+def _fields(model: type[Model], columns: tuple[str, ...]) -> list[Any]:
+    by_column = {str(field.column): field for field in model._meta.concrete_fields}
+    return [by_column[name] for name in columns]
 
 
 def _ids(connection: BaseDatabaseWrapper, session_ids: Sequence[str]) -> list[Any]:
     if connection.vendor == "postgresql":
         return list(session_ids)
-    return [_fields()[0].get_db_prep_value(session_id, connection) for session_id in session_ids]
+    pk: Any = TrackingSession._meta.pk
+    return [pk.get_db_prep_value(session_id, connection) for session_id in session_ids]
 
 
-def _values(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> list[Any]:
+def _values(connection: BaseDatabaseWrapper, model: type[Model], rows: Sequence[Row | End]) -> list[Any]:
     if connection.vendor == "postgresql":
         return [value for row in rows for value in row]
     return [
         field.get_db_prep_save(value, connection)
         for row in rows
-        for field, value in zip(_fields(), row, strict=True)
-    ]
-
-
-def _ends(connection: BaseDatabaseWrapper, ends: Sequence[End]) -> list[Any]:
-    if connection.vendor == "postgresql":
-        return [value for end in ends for value in end]
-    fields: list[Any] = [EndedSession._meta.get_field(name) for name in ("session", "ended_at", "reason")]
-    return [
-        field.get_db_prep_save(value, connection)
-        for end in ends
-        for field, value in zip(fields, end, strict=True)
+        for field, value in zip(_fields(model, row._fields), row, strict=True)
     ]
