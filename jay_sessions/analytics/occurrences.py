@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..core.uuid7 import lowest_id
-from ..database.clock import DatabaseNow
 from ..models import TrackingSession, TrackingSessionQuerySet
-from ..models.rollups import DailyCount, Dimension, LateSession, RollupState
-from . import site_days
+from ..models.rollups import DailyCount, Dimension, LateSession
+from . import rollup_state
 from .aggregates import FIELDS
 from .daily_counts import OTHERS
 from .site_days import start_of
@@ -42,9 +41,7 @@ def spans(dimension: Dimension, name: str) -> Spans:
     They are the days on which such sessions were counted, and the times of sessions that are not counted yet.
     A session that came too late to be counted, and that the rollups have not found yet, may be elsewhere.
     """
-    # Of a time in the future, left by a clock that was ahead, nobody knows what was counted.
-    states = RollupState.objects.filter(zone=str(site_days.zone()), rolled_until__lte=DatabaseNow())
-    state = states.first()
+    state = rollup_state.usable().first()
     if state is None or state.rolled_until is None:
         return EVERYWHERE
     uncounted = state.rolled_until

@@ -6,9 +6,10 @@ import zoneinfo
 from collections.abc import Iterator
 
 from django.db import router
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from ..database import snapshots
+from ..database.clock import DatabaseNow
 from ..models.rollups import DailyCount, RollupState
 from . import site_days, windows
 from .site_days import day_of, start_of
@@ -32,6 +33,12 @@ def locked() -> Iterator[RollupState]:
         state, _ = states.get_or_create(pk=_STATE, defaults={"zone": str(site_days.zone())})
         yield state
         state.save(using=alias)
+
+
+def usable(alias: str | None = None) -> QuerySet[RollupState]:
+    """Return the state, but not with days of another zone, or with a time to come from a clock ahead."""
+    states = RollupState.objects.using(alias)
+    return states.filter(zone=str(site_days.zone()), rolled_until__lte=DatabaseNow())
 
 
 def begin_in_zone(state: RollupState, first: datetime.date) -> None:

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 from django.db import router
 from django.db.models import Sum
 
-from ..database.clock import DatabaseNow
 from ..database.errors import translating_errors
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.rollups import DailyCount, Dimension, RollupState
-from . import aggregates, daily_counts, site_days
+from . import aggregates, daily_counts, rollup_state, site_days
 from .site_days import start_of
 
 __all__ = ["Dimension", "Filters", "Metrics", "breakdown", "by_day", "by_week", "rolled_up_until", "total"]
@@ -163,11 +162,7 @@ def _read(
 
 
 def _rolled_until(alias: str | None = None) -> datetime.datetime | None:
-    # Counts by the days of another zone are of no use.
-    states = RollupState.objects.using(alias).filter(
-        zone=str(site_days.zone()), rolled_until__lte=DatabaseNow()
-    )
-    return states.values_list("rolled_until", flat=True).first()
+    return rollup_state.usable(alias).values_list("rolled_until", flat=True).first()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
