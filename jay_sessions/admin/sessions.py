@@ -189,12 +189,15 @@ class TrackingSessionAdmin(StrictAdmin):
             "may_export": may_export(request),
             "export_formats": [form.value for form in Format],
             "ticked_name": ACTION_CHECKBOX_NAME,
-            "may_end_all": end_selected.__name__ in actions,
-            "may_delete_all": delete_selected.__name__ in actions,
+            "all_actions": {name: action for name, action in _ALL_ACTIONS.items() if action in actions},
             "summary": summary_of_today(self.admin_site.name),
             **(extra_context or {}),
         }
         return super().changelist_view(request, context)
+
+
+_ALL_ACTIONS = {"end": end_selected.__name__, "delete": delete_selected.__name__}
+"""The actions for all sessions that match, by the name of their button."""
 
 
 def _links() -> bool:
