@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ... import conf
 from ...analytics import occurrences
 from ...analytics.buckets import start_of_day
-from ...analytics.occurrences import EVERYWHERE, Span
+from ...analytics.occurrences import EVERYWHERE, Spans
 from ...core.identifiers import check_text
 from ...exceptions import InvalidValue
 from ...models import LinkedZephrSession, TrackingSession, TrackingSessionQuerySet
@@ -85,7 +85,7 @@ class _CountedFilter(_ValueFilter):
     def values(self) -> list[str]:
         return occurrences.names(self.dimension)
 
-    def spans(self) -> tuple[Span, ...]:
+    def spans(self) -> Spans:
         """Return the ranges of ids with all sessions that have the chosen value."""
         value = self.value()
         return occurrences.spans(self.dimension, value) if value else EVERYWHERE

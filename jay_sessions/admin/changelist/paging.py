@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from ...analytics.occurrences import EVERYWHERE, Span, Spans
+from ...analytics.occurrences import EVERYWHERE, Spans
 from ...models import TrackingSession, TrackingSessionQuerySet
 
 MAX_COUNTED = 10_000
@@ -153,27 +153,27 @@ def _read(wanted: Wanted, cursor: Cursor, limit: int) -> tuple[list[TrackingSess
             if first is None:
                 return [], None
             rows, stretch = cursor.starting_with(rows, first), cursor.starting_with(stretch, first)
-    return _search(rows, stretch, cursor, _overlapping(wanted.spans, stretch), limit)
+    return _search(rows, stretch, cursor, _overlapping(wanted.spans, stretch, cursor), limit)
 
 
-def _overlapping(spans: Sequence[Span], stretch: TrackingSessionQuerySet) -> Sequence[Span]:
-    """Return the spans in the order of the rows, without those before and after all rows."""
+def _overlapping(spans: Spans, stretch: TrackingSessionQuerySet, cursor: Cursor) -> Spans:
+    """Return the spans in the direction of the cursor, without those before and after all rows."""
     if spans == EVERYWHERE:
         return spans
     ids = stretch.values_list("session_id", flat=True)
     first, last = ids.first(), ids.last()
     if first is None or last is None:
-        return []
+        return ()
     begin, end = min(first, last), max(first, last)
-    found = [span for span in spans if span.first <= end and span.last >= begin]
-    return found if begin == last else found[::-1]
+    found = tuple(span for span in spans if span.first <= end and span.last >= begin)
+    return found[::-1] if cursor.is_upwards else found
 
 
 def _search(
     rows: TrackingSessionQuerySet,
     stretch: TrackingSessionQuerySet,
     cursor: Cursor,
-    spans: Sequence[Span],
+    spans: Spans,
     limit: int,
 ) -> tuple[list[TrackingSession], uuid.UUID | None]:
     """Search the spans; return up to `limit` rows, and the id at which the search stopped, if it did."""
