@@ -29,6 +29,14 @@ def is_asgi(meta: Mapping[str, Any]) -> bool:
     return "wsgi.version" not in meta
 
 
+def may_have_body(meta: Mapping[str, Any]) -> bool:
+    """Say whether a request may have a body: in HTTP/1 a header says so. `meta` is its `META`."""
+    length = meta.get("CONTENT_LENGTH") or ""
+    if length == "" and "HTTP_TRANSFER_ENCODING" not in meta:
+        return not str(meta.get("SERVER_PROTOCOL", "")).startswith("HTTP/1.")
+    return length != "0" or "HTTP_TRANSFER_ENCODING" in meta
+
+
 def has_gpc(meta: Mapping[str, Any]) -> bool:
     """Say whether a request has Global Privacy Control's `Sec-GPC: 1`, and `GLOBAL_PRIVACY_CONTROL` is on.
 

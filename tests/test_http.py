@@ -184,3 +184,23 @@ def test_asgi_is_told_from_wsgi_whatever_else_a_site_puts_on_a_request():
     wsgi, asgi = RequestFactory().get("/"), AsyncRequestFactory().get("/")
     wsgi.scope = {}
     assert [http.is_asgi(request.META) for request in (wsgi, asgi)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("meta", "may"),
+    [
+        ({"SERVER_PROTOCOL": "HTTP/1.1"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": ""}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": None}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.0", "CONTENT_LENGTH": "0"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": "2"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": "x"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "HTTP_TRANSFER_ENCODING": "chunked"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "0"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/2"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/2", "CONTENT_LENGTH": "0"}, False),
+        ({}, True),
+    ],
+)
+def test_whether_a_request_may_have_a_body_is_in_its_headers(meta, may):
+    assert http.may_have_body(meta) is may

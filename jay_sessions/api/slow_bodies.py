@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from .. import http
+
 TIMEOUT = 10.0
 """Seconds in which a whole body must arrive, however slowly, if the web server lets the app limit it."""
 
@@ -17,7 +19,8 @@ def bounded(environ: dict[str, Any]) -> Iterator[None]:
     `environ` is WSGI's. This works under gunicorn, which gives access to its socket; not under other servers.
     """
     connection = environ.get("gunicorn.socket")
-    if not isinstance(connection, socket.socket):
+    # A thread for each POST would cost as much as the rest of it, and most have no body.
+    if not isinstance(connection, socket.socket) or not http.may_have_body(environ):
         yield
         return
     # A time-out of the socket would begin anew with each byte.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from .. import conf
+from .. import conf, http
 from ..api import key_cache
 from ..api.parsers import ZEPHR_SESSION_ID
 from ..api.request import last_value
@@ -92,7 +92,8 @@ class OrdinaryRequests:
             return None
         is_post, until = environ["REQUEST_METHOD"] == "POST", entry.looked_up_at + key_cache.RENEWED_AFTER
         ordinary = Ordinary(is_post, playout_id, key, headers, self.site.adds_length, until, changes)
-        length = sum(len(text) for text in alike[1] if text is not None)
+        # Hypercorn's WSGI gives the port as a number.
+        length = sum(len(str(text)) for text in alike[1] if text is not None)
         if length <= MAX_LENGTH and _is_good(key, now + _RENEWED_AFTER):
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
@@ -109,12 +110,7 @@ def _is_plain(environ: Environ) -> bool:
     """Say whether a request needs no treatment that only the views can give."""
     if conf.get().provider_resolver is not None or "HTTP_ORIGIN" in environ:
         return False
-    if version_of(environ) is None:
-        return False
-    length = environ.get("CONTENT_LENGTH", "")
-    # HTTP/2 needs no length to send a body.
-    bodiless = length == "0" or (length == "" and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1."))
-    return bodiless and "HTTP_TRANSFER_ENCODING" not in environ
+    return version_of(environ) is not None and not http.may_have_body(environ)
 
 
 def _may_link(environ: Environ) -> bool:

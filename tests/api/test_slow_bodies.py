@@ -13,6 +13,7 @@ from jay_sessions.api import slow_bodies
 from ..conftest import PATH
 from ..support import servers
 
+WITH_A_BODY = {"CONTENT_LENGTH": "60000"}
 LENGTH, CHUNKED = "Content-Length: 60000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nffff\r\n"
 
 
@@ -36,7 +37,7 @@ def test_a_read_ends_in_time_and_an_answer_can_still_be_sent(pair, monkeypatch):
     dripping = threading.Thread(target=drip)
     dripping.start()
     received = b""
-    with slow_bodies.bounded({"gunicorn.socket": ours}):
+    with slow_bodies.bounded({"gunicorn.socket": ours, **WITH_A_BODY}):
         while chunk := ours.recv(100):
             received += chunk
     stopped.set()
@@ -50,7 +51,7 @@ def test_a_body_that_has_come_leaves_the_connection_alone(pair, monkeypatch):
     monkeypatch.setattr(slow_bodies, "TIMEOUT", 0.2)
     ours, clients = pair
     clients.sendall(b"body")
-    with slow_bodies.bounded({"gunicorn.socket": ours}):
+    with slow_bodies.bounded({"gunicorn.socket": ours, **WITH_A_BODY}):
         assert ours.recv(4) == b"body"
     time.sleep(0.5)
     clients.sendall(b"next")
@@ -60,7 +61,7 @@ def test_a_body_that_has_come_leaves_the_connection_alone(pair, monkeypatch):
 def test_a_connection_that_is_gone_meanwhile_is_no_fault(pair, monkeypatch):
     monkeypatch.setattr(slow_bodies, "TIMEOUT", 0.05)
     ours, _ = pair
-    with slow_bodies.bounded({"gunicorn.socket": ours}):
+    with slow_bodies.bounded({"gunicorn.socket": ours, **WITH_A_BODY}):
         ours.close()
         time.sleep(0.3)
 
@@ -77,6 +78,12 @@ def test_tls_stays_on_for_the_answer(pair):
 def test_without_a_socket_there_is_nothing_to_bound(environ):
     before = threading.active_count()
     with slow_bodies.bounded(environ):
+        assert threading.active_count() == before
+
+
+def test_a_request_that_cannot_have_a_body_starts_no_thread(pair):
+    before = threading.active_count()
+    with slow_bodies.bounded({"gunicorn.socket": pair[0], "SERVER_PROTOCOL": "HTTP/1.1"}):
         assert threading.active_count() == before
 
 

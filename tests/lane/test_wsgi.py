@@ -186,6 +186,14 @@ def lane_site_of(lane):
     return requests_of(lane).site
 
 
+def test_a_port_that_is_a_number_is_no_fault(lane, monkeypatch, caplog):
+    # Hypercorn's WSGI gives it as a number.
+    looked_at = watch_what_is_looked_at(monkeypatch)
+    for _ in range(2):
+        assert lane(method="POST", path=PATH, HTTP_X_API_KEY="KEY", SERVER_PORT=8000)[0] == 200
+    assert (lane.django_answered, len(looked_at), caplog.messages) == (0, 1, [])
+
+
 def requests_of(lane):
     return lane._application._responder.requests
 
