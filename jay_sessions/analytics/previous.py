@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db import connections
 from django.db.models import Exists, OuterRef, Subquery
 
 from ..core.batches import batched
@@ -19,6 +18,7 @@ from ..database import keyset
 from ..models import TrackingSession, TrackingSessionQuerySet
 from ..models.expressions import WithoutIndex
 from ..models.rollups import Dimension, LateSession
+from . import recent
 from .aggregates import FIELDS, WITH_USERS
 from .daily_counts import Changes
 from .rows import ID, Row
@@ -30,9 +30,6 @@ MANY = 20
 NOT_INDEXED = (Dimension.PROVIDER, Dimension.SOURCE)
 
 _BATCH = 1000
-
-RECENT = 100
-"""How many of a user's sessions are read at once. If they do not tell, others are looked up one by one."""
 
 Near = Sequence[int | None]
 """The start of another session of the same user, in milliseconds since 1970, for each of `WITH_USERS`.
@@ -52,20 +49,15 @@ def before(
     `rows` are all stored sessions of a time, in the order of their ids. `daily` knows all that is counted
     before them. Only the starts for the `dimensions` are looked for wherever they are.
     """
-    recent, unknown = _recent(alias, rows)
-    if unknown is not None and not unknown:
-        return [recent.get(row.text, NOTHING) for row in rows]
-    users = None if unknown is None else {row.user for row in rows if row.text in unknown}
+    seen, unknown = recent.starts(alias, rows)
     found: list[Near] = []
     open_: dict[Dimension, list[int]] = {dimension: [] for dimension in dimensions}
-    for number, (row, within) in enumerate(zip(rows, _within(rows, users), strict=True)):
-        near = recent.get(row.text, NOTHING)
-        if row.user is not None and (unknown is None or row.text in unknown):
-            near = _later(near, within)
+    for number, (row, near) in enumerate(zip(rows, _within(rows, seen), strict=True)):
+        found.append(near)
+        if row.user in unknown:
             for dimension, start in zip(WITH_USERS, near, strict=True):
                 if start is None and dimension in open_:
                     open_[dimension].append(number)
-        found.append(near)
     for dimension, numbers in open_.items():
         wanted = [rows[number] for number in numbers]
         starts: Starts = {}
@@ -90,7 +82,7 @@ def around(
     later = {dimension: _after(alias, dimension, wanted, daily, until) for dimension in WITH_USERS}
     stored = [tuple(earlier[dimension].get(row.text) for dimension in WITH_USERS) for row in rows]
     return (
-        list(map(_later, stored, _within(rows, None))),
+        list(map(_later, stored, _within(rows, {}))),
         [tuple(later[dimension].get(row.text) for dimension in WITH_USERS) for row in rows],
     )
 
@@ -106,17 +98,13 @@ def _with(near: Near, dimension: Dimension, start: int | None) -> Near:
     return (*near[:place], start, *near[place + 1 :])
 
 
-def _within(rows: Iterable[Row], users: Collection[str | None] | None) -> Iterator[Near]:
-    """Yield, for each row, the same user's last sessions before it among the rows.
-
-    Only for `users`; None means all.
-    """
-    seen: dict[tuple[Dimension, str, str | None], int] = {}
+def _within(rows: Iterable[Row], seen: recent.Seen) -> Iterator[Near]:
+    """Yield, for each row, the same user's last sessions before it: among the rows, else those in `seen`."""
     for row in rows:
-        if row.user is None or (users is not None and row.user not in users):
+        if row.user is None:
             yield NOTHING
             continue
-        keys = [(dimension, row.user, _value(row, dimension)) for dimension in WITH_USERS]
+        keys = recent.keys_of(row.user, *row.names)
         yield tuple(map(seen.get, keys))
         seen.update(dict.fromkeys(keys, row.start))
 
@@ -124,48 +112,6 @@ def _within(rows: Iterable[Row], users: Collection[str | None] | None) -> Iterat
 def _value(row: Row, dimension: Dimension) -> str | None:
     return ("", row.playout, row.provider, row.source)[WITH_USERS.index(dimension)]
 
-
-def _recent(alias: str, rows: Sequence[Row]) -> tuple[dict[str, Near], set[str] | None]:
-    """Return the starts, as far as the `RECENT` sessions of each user before a row tell.
-
-    It is one query instead of four look-ups for each. The second result are the rows for which others may be
-    further back; None if that holds for all.
-    """
-    if connections[alias].vendor != "postgresql" or not rows:
-        return {}, None
-    found: dict[str, Near] = {}
-    unknown: set[str] = set()
-    with connections[alias].cursor() as cursor:
-        cursor.execute(_RECENT, [RECENT, rows[0].pk, rows[-1].pk])
-        for text, count, *starts in cursor.fetchall():
-            found[text] = starts
-            if count == RECENT and None in starts:
-                unknown.add(text)
-    return found, unknown
-
-
-_START = "('x' || translate(left((array_agg(id){})[1]::text, 13), '-', ''))::bit(48)::bigint"
-# The user's index serves the innermost query. The first of each array is the nearest, as in its order.
-_RECENT = f"""
-SELECT session.session_id::text, earlier.*
-FROM jay_tracking_session AS session CROSS JOIN LATERAL (
-    SELECT
-        count(*),
-        {_START.format("")},
-        {_START.format(" FILTER (WHERE one.playout_id = session.playout_id)")},
-        {_START.format(" FILTER (WHERE one.provider_name = session.provider_name)")},
-        {_START.format(" FILTER (WHERE one.source = session.source)")}
-    FROM (
-        SELECT session_id AS id, playout_id, provider_name, source
-        FROM jay_tracking_session AS other
-        WHERE other.user_id = session.user_id AND other.session_id < session.session_id
-        ORDER BY other.session_id DESC
-        LIMIT %s
-    ) AS one
-    HAVING count(*) > 0
-) AS earlier
-WHERE session.session_id BETWEEN %s AND %s AND session.user_id IS NOT NULL
-"""  # noqa: S608 (our own words)
 
 Starts = dict[str, int]
 """The start of another session, in milliseconds since 1970, by the text of a row."""

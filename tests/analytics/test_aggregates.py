@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.db import connection
 
-from jay_sessions.analytics import aggregates, daily_counts, previous, rows, site_days
+from jay_sessions.analytics import aggregates, daily_counts, previous, recent, rows, site_days
 from jay_sessions.core.uuid7 import uuid7
 from jay_sessions.database import snapshots
 from jay_sessions.models import TrackingSession
@@ -33,13 +33,13 @@ def without_statistics(db):
     )
 
 
-def plans_of(look_up):
+def plans_of(look_up, options="COSTS"):
     """The plans of the queries that a call makes, and its result."""
     plans = []
 
     def explain(execute, sql, params, many, context):
         with connection.connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {sql}", params)
+            cursor.execute(f"EXPLAIN ({options}) {sql}", params)
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
         return execute(sql, params, many, context)
 
@@ -75,10 +75,31 @@ def test_no_more_of_a_users_sessions_are_read_than_are_asked_for(without_statist
     TrackingSession.objects.update(user_id="all")
     last = rows.read(TrackingSession.objects.all())[-50:]
     with snapshots.one_state("default", "jay_rollup_state"):
-        _, [plan] = plans_of(lambda: previous._recent("default", last))
-    assert "Index Scan Backward" in plan
-    assert "Sort" not in plan
-    assert "Bitmap" not in plan
+        _, plans = plans_of(lambda: recent.starts("default", of_new_playouts(last)))
+    assert len(plans) == len(recent.DEPTHS)
+    for plan in plans:
+        assert "Index Scan Backward" in plan
+        assert "Sort" not in plan
+        assert "Bitmap" not in plan
+
+
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="Only there are a user's sessions read at once."
+)
+def test_each_session_of_a_user_is_read_once_for_all_new_ones(without_statistics):
+    TrackingSession.objects.update(user_id="all")
+    last = of_new_playouts(rows.read(TrackingSession.objects.all())[-50:])
+    options = "ANALYZE, COSTS OFF, TIMING OFF"
+    with snapshots.one_state("default", "jay_rollup_state"):
+        (_, unknown), plans = plans_of(lambda: recent.starts("default", last), options)
+    found = [re.findall(r"Index Scan.* rows=(\d+)\S* loops=(\d+)", plan) for plan in plans]
+    assert found == [[("100", "1")], [("1000", "1")], [("3850", "1")]]
+    # All of the user's sessions are known then.
+    assert unknown == set()
+
+
+def of_new_playouts(some):
+    return [row._replace(playout=f"netflix:{number + 2}") for number, row in enumerate(some)]
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's plans.")
@@ -103,11 +124,11 @@ def test_the_users_session_before_and_after_is_the_nearest(without_statistics, d
 
 
 @pytest.mark.parametrize("many", [2, 1000])
-@pytest.mark.parametrize("recent", [1, 100])
+@pytest.mark.parametrize("depths", [(1, 3, 9), (100,)])
 def test_the_users_sessions_before_all_sessions_of_a_time_are_the_nearest(
-    without_statistics, daily, recent, many, monkeypatch
+    without_statistics, daily, depths, many, monkeypatch
 ):
-    monkeypatch.setattr(previous, "RECENT", recent)
+    monkeypatch.setattr(recent, "DEPTHS", depths)
     names = [f"netflix:{number % 7}" for number in range(5000)]
     for number, session in enumerate(TrackingSession.objects.order_by("session_id")):
         session.playout_id, session.user_id = names[number], "all" if number % 3 else "some"
