@@ -98,13 +98,21 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     return parse
 
 
+def none_or_one_of(*choices: str) -> Callable[[Any], str | None]:
+    chosen = one_of(*choices)
+
+    def parse(value: Any) -> str | None:
+        try:
+            return None if value is None else chosen(value)
+        except ValueError as error:
+            raise ValueError(str(error).replace("must be", "must be None,")) from None
+
+    return parse
+
+
 def partitions(value: Any) -> Length | None:
-    if value is None:
-        return None
-    try:
-        return Length(one_of(*Length)(value))
-    except ValueError as error:
-        raise ValueError(str(error).replace("must be", "must be None,")) from None
+    length = none_or_one_of(*Length)(value)
+    return None if length is None else Length(length)
 
 
 def seconds_or_zero(value: Any) -> float:

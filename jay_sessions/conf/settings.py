@@ -170,13 +170,14 @@ class Settings:
         "client's address is the one that the first of them added. 0: the header is ignored, and the "
         "address of the connection counts.",
     )
-    recorder: str = setting(
-        parsers.one_of("direct", "group"),
+    recorder: str | None = setting(
+        parsers.none_or_one_of("direct", "group"),
         check="E029",
-        default="direct",
-        example='"group"',
+        default=None,
+        example='"direct"',
         meaning='How starts and ends of sessions are committed: "direct", each by its own request, or '
-        '"group", together with others that come at the same time.',
+        '"group", together with others that come at the same time. None: "group" on PostgreSQL with '
+        'psycopg 3, and "direct" on other databases, with psycopg 2, and in Django\'s tests.',
     )
     end_propagation: float = setting(
         parsers.seconds_or_zero,
@@ -202,7 +203,8 @@ class Settings:
         example="10",
         meaning="How many PostgreSQL connections a process may use for this app under ASGI, at least 9. "
         "Two of them look up unknown keys. With `RECORDER` `group`, five write and look up sessions. "
-        "The others are for all other requests.",
+        "The others are for all other requests. With `group`, the limit also holds for the tracking "
+        "endpoints under WSGI.",
     )
     max_daily_playouts: int = setting(
         parsers.whole_number("must be a whole number of playouts, 1 or more", least=1, most=1_000_000),
@@ -218,7 +220,8 @@ class Settings:
         check="E031",
         default=False,
         example="True",
-        meaning="Whether each worker process stays on one processor core (Linux).",
+        meaning="Whether each worker process stays on one processor core (Linux). Write True for a site "
+        "under WSGI if no other program needs the cores. Under ASGI the gain depends on the machine.",
     )
     zephr: ZephrSettings | None = setting(
         parse_zephr,

@@ -5,7 +5,9 @@ its parent's connections.
 """
 
 import asyncio
+import functools
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -27,10 +29,30 @@ def is_grouped(alias: str) -> bool:
     """Say whether simultaneous requests share commits and look-ups. Then tasks can await them.
 
     True if `RECORDER` is `group`, unless the database is an in-memory SQLite that only one connection sees:
-    a second connection would have an empty database.
+    a second connection would have an empty database. Without a `RECORDER`, true on PostgreSQL with psycopg 3,
+    except in Django's tests: connections that stay open would prevent a test database from being dropped.
     """
-    name = str(connections.settings[alias]["NAME"])
-    return conf.get().recorder == "group" and not _is_of_one_connection(name)
+    recorder, database = conf.get().recorder, connections.settings[alias]
+    if recorder is None:
+        return has_psycopg_3(database["ENGINE"]) and not _is_in_a_test()
+    return recorder == "group" and not _is_of_one_connection(str(database["NAME"]))
+
+
+@functools.cache
+def has_psycopg_3(engine: str) -> bool:
+    """Say whether an `ENGINE` of `DATABASES` uses PostgreSQL through psycopg 3."""
+    if load_backend(engine).DatabaseWrapper.vendor != "postgresql":
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    return is_psycopg3
+
+
+def _is_in_a_test() -> bool:
+    # Django has no public sign of it: `mail.outbox` is also there in a site that keeps its e-mails in memory.
+    # Without Django's test environment, nothing imports the module.
+    state = getattr(sys.modules.get("django.test.utils"), "_TestState", None)
+    return hasattr(state, "saved_data")
 
 
 def _is_of_one_connection(name: str) -> bool:
@@ -107,6 +129,8 @@ def _made(alias: str) -> BaseDatabaseWrapper:
 
 
 _all: weakref.WeakSet[SharedConnection] = weakref.WeakSet()
+# A child that closed the connections of its parent would say goodbye to the server over their sockets.
+os.register_at_fork(after_in_child=_all.clear)
 
 
 def close_all() -> None:

@@ -1,8 +1,9 @@
-"""Connections that requests under ASGI borrow.
+"""Connections that the threads of requests borrow.
 
-Django gives each such request its own thread with its own connections: one new connection for each request at
-the same time. Instead, a thread borrows a connection for each query. A process has at most `MAX_CONNECTIONS`,
-including those that it uses for other purposes.
+Under ASGI, Django gives each request its own thread with its own connections: one new connection for each
+request at the same time. Instead, a thread borrows a connection for each query. Under WSGI, the tracking
+endpoints do the same with the recorder `group`: their threads need no connection otherwise. A process has at
+most `MAX_CONNECTIONS`, including those that it uses for other purposes.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ def ask(
     """Call `use`, which asks the database over `connections[alias]`, and return its result.
 
     `seconds` (`DATABASE_TIMEOUT` by default) and the argument of `use` are as in `attempts.attempt`: `use`
-    may be called twice. `purpose` limits the connections for requests under ASGI. `replica` is the alias of
+    may be called twice. `purpose` limits the connections that requests borrow. `replica` is the alias of
     another database that `use` reads, over the thread's own connection.
 
     Raises StoreUnavailable and StoreNotMigrated.

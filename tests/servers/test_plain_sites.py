@@ -26,9 +26,9 @@ ALL_WELL = {
 }
 
 three = pytest.mark.parametrize(
-    ("app", "recorder"), [("wsgi", "direct"), ("wsgi lane", "group"), ("asgi lane", "group")]
+    ("app", "recorder"), [("wsgi", "direct"), ("wsgi lane", None), ("asgi lane", None)]
 )
-two = pytest.mark.parametrize(("app", "recorder"), [("wsgi", "direct"), ("asgi lane", "group")])
+two = pytest.mark.parametrize(("app", "recorder"), [("wsgi", "direct"), ("asgi lane", None)])
 
 
 @pytest.fixture
@@ -41,8 +41,9 @@ def database(tmp_path):
 
 
 def use(databases, app="wsgi", recorder="direct", **options):
-    """Use a site with several clients at the same time."""
-    settings = {"JAY_SESSIONS": {"RECORDER": recorder}, **options.pop("settings", {})}
+    """Use a site with several clients at the same time. Without a `recorder` it does not set one."""
+    app_settings = {} if recorder is None else {"JAY_SESSIONS": {"RECORDER": recorder}}
+    settings = {**app_settings, **options.pop("settings", {})}
     return plain_site.use(
         databases, app=app, settings=settings, **{"clients": CLIENTS, "each": EACH, **options}
     )
@@ -64,6 +65,25 @@ def test_postgresql_as_djangos_documentation_writes_it_will_do(database, app, re
     assert_all_is_well(use({"default": place_of(database)}, app, recorder))
 
 
+def opened(url):
+    """How many connections to this database have been opened and closed."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        name = connection.info.dbname
+        return connection.execute(
+            "SELECT sessions FROM pg_stat_database WHERE datname = %s", [name]
+        ).fetchone()[0]
+
+
+@pytest.mark.parametrize(("recorder", "few"), [("direct", False), (None, True)])
+def test_a_site_that_sets_nothing_opens_no_connection_for_a_tracking_request(database, recorder, few):
+    # Django's own default.
+    place = {**place_of(database), "CONN_MAX_AGE": 0}
+    assert_all_is_well(use({"default": place}, recorder=recorder))
+    requests = sum(sum(ALL_WELL[name].values()) for name in ("POST", "GET", "DELETE", "GET of an ended one"))
+    assert (opened(database) < requests / 2) is few
+
+
 @pytest.fixture
 def behind_pgbouncer(database, tmp_path):
     """The entry of `DATABASES` for an empty PostgreSQL behind a PgBouncer."""
@@ -78,7 +98,7 @@ def test_behind_a_pooler_each_client_has_its_answer_and_no_others(behind_pgbounc
     assert_all_is_well(found)
     # Connections that last for one request have nothing to plan ahead, and so nobody asks.
     said = found["log"].count("PostgreSQL is behind a connection pooler")
-    assert said == int(max_age > 0 or recorder == "group")
+    assert said == int(max_age > 0 or recorder is None)
     assert "DISABLE_SERVER_SIDE_CURSORS" in found["log"] or not said
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
+from django.db.backends.postgresql import psycopg_any
+from django.test.utils import _TestState
 
 from jay_sessions import sessions
 from jay_sessions.core.uuid7 import uuid7
+from jay_sessions.database.connections import has_psycopg_3, is_grouped
 from jay_sessions.database.loop_connection import LoopConnection, NotAnswered
 from jay_sessions.exceptions import StoreUnavailable
 from jay_sessions.models import TrackingSession
@@ -351,16 +354,21 @@ import os, sys
 import django
 django.setup()
 from jay_sessions import sessions
-from django.db import connections
+from jay_sessions.database.connections import close_all
+from jay_sessions.store.group import recordings
 
 sessions.start("parent", "before")
+shared = recordings.threads.get("default").connection.wrapper.connection
 child = os.fork()
 if child == 0:
+    close_all()
     sessions.start("child", "1")
     sessions.start("child", "2")
+    close_all()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 sessions.start("parent", "after")
+assert recordings.threads.get("default").connection.wrapper.connection is shared
 """
 
 
@@ -380,3 +388,26 @@ def test_parent_and_child_each_have_a_connection_of_their_own(tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         assert servers.Server(0, "", url).rows() == 4
+
+
+@pytest.mark.parametrize(
+    ("recorder", "in_a_test", "grouped"),
+    [(None, True, False), (None, False, connection.vendor == "postgresql"), ("direct", False, False)],
+)
+def test_without_a_recorder_sessions_are_grouped_on_postgresql_and_not_in_djangos_tests(
+    setting, monkeypatch, recorder, in_a_test, grouped
+):
+    setting(RECORDER=recorder)
+    if not in_a_test:
+        # `mail.outbox` stays: a site has it, too, if it keeps its e-mails in memory.
+        monkeypatch.delattr(_TestState, "saved_data")
+    assert is_grouped("default") is grouped
+
+
+def test_with_psycopg_2_nothing_is_grouped_by_default(setting, monkeypatch):
+    setting(RECORDER=None)
+    monkeypatch.delattr(_TestState, "saved_data")
+    monkeypatch.setattr(psycopg_any, "is_psycopg3", False)
+    has_psycopg_3.cache_clear()
+    assert not is_grouped("default")
+    has_psycopg_3.cache_clear()

@@ -68,9 +68,13 @@ class JayView(APIView):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Let a request's thread under ASGI borrow its connections (see `leases.py`)."""
-        with leases.wanted() if http.is_asgi(request.META) else contextlib.nullcontext():
+        """Let the request's thread borrow its connections, if it should (see `leases.py`)."""
+        with leases.wanted() if self.borrows_connections(request) else contextlib.nullcontext():
             return super().dispatch(request, *args, **kwargs)
+
+    def borrows_connections(self, request: HttpRequest) -> bool:
+        """Say whether the request's thread should borrow its connections to the database."""
+        return http.is_asgi(request.META)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         return BoundedRequest(

@@ -3,6 +3,8 @@
 import functools
 from typing import Any, cast
 
+from django.db import router
+from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.views.decorators.common import no_append_slash
 from rest_framework.exceptions import NotFound
@@ -12,7 +14,9 @@ from rest_framework.serializers import Serializer, ValidationError
 
 from ... import conf, ending, http, sessions
 from ...core.identifiers import clean_playout_id, clean_zephr_session_id
+from ...database.connections import is_grouped
 from ...exceptions import InvalidUserId, InvalidZephrSessionId
+from ...models import TrackingSession
 from ...models.grants import Scope
 from ..errors import BadParameter
 from ..parsers import USER_ID, ZEPHR_SESSION_ID
@@ -31,6 +35,13 @@ class TrackingView(JayView):
 
     permission_classes = [HasScope, MayUsePlayout, GoodOrigin]
     versioning_class = HeaderVersioning
+
+    def borrows_connections(self, request: HttpRequest) -> bool:
+        """Borrow under WSGI, too, if starts and look-ups share connections: then a thread needs none itself.
+
+        With Django's default `CONN_MAX_AGE`, a thread's own connection would be a new one for each request.
+        """
+        return super().borrows_connections(request) or is_grouped(router.db_for_write(TrackingSession))
 
     @property
     def default_response_headers(self) -> dict[str, str]:
