@@ -76,45 +76,51 @@ def _written(default: Any) -> str:
 
 
 def checks() -> str:
-    from django.core.checks.registry import registry
+    from django.core.checks.registry import Tags, registry
 
     from jay_sessions import checks as all_checks
     from jay_sessions.checks.settings import UNKNOWN_NAME, WHOLE_SETTING
     from jay_sessions.conf import Settings, ZephrSettings, declared
 
-    rows = {WHOLE_SETTING: ("Refuse a `JAY_SESSIONS` that is no dict.", False)}
-    rows[UNKNOWN_NAME] = ("Refuse a name in `JAY_SESSIONS` that the app does not know.", False)
+    rows = {WHOLE_SETTING: ("Refuse a `JAY_SESSIONS` that is no dict.", "")}
+    rows[UNKNOWN_NAME] = ("Refuse a name in `JAY_SESSIONS` that the app does not know.", "")
     for name, setting in declared(Settings).items():
-        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#{name.lower()}).", False)
+        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#{name.lower()}).", "")
     for name, setting in declared(ZephrSettings).items():
-        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#in-zephr) in `ZEPHR`.", False)
+        rows[setting.check] = (f"Refuse a wrong [`{name}`](settings.md#in-zephr) in `ZEPHR`.", "")
     modules = {f"{all_checks.__name__}.{name}" for name in all_checks.__all__} - {
         "jay_sessions.checks.settings"
     }
     for check in registry.get_checks(include_deployment_checks=True):
         if check.__module__ in modules:
             number, meaning = _of_function(check)
-            rows[number] = (meaning, check in registry.deployment_checks)
+            option = " --deploy" if check in registry.deployment_checks else ""
+            rows[number] = (meaning, " --database default" if Tags.database in check.tags else option)
     lines = [
         "# System checks",
         "",
         NOTE,
         "Django runs these checks before `runserver`, `migrate` and other commands, and with",
-        "`python manage.py check`. It runs those for production only with `python manage.py check --deploy`.",
+        "`python manage.py check`. Two kinds need an option: `--deploy` for the checks for production,",
+        "and `--database default` for those that ask the database; the last column names it. A web server",
+        "such as gunicorn runs no checks: run `python manage.py check --deploy --database default` before",
+        "you start it.",
+        "",
         "Each message has the line to write instead. E is an error: the command does not start. W is a",
-        "warning: `SILENCED_SYSTEM_CHECKS` silences it by its id. If several of these lines begin with",
-        "`JAY_SESSIONS =`, write one dict with all their names: a second line would replace the first.",
+        "warning, I a proposal. `SILENCED_SYSTEM_CHECKS` silences messages by their ids. If several of these",
+        "lines begin with `JAY_SESSIONS =`, write one dict with all their names: a second line would replace",
+        "the first.",
         "",
         "| id | purpose | run by |",
         "| --- | --- | --- |",
     ]
-    for number, (meaning, deploy) in sorted(rows.items()):
-        lines.append(f"| `jay_sessions.{number}` | {meaning} | `check{' --deploy' if deploy else ''}` |")
+    for number, (meaning, option) in sorted(rows.items()):
+        lines.append(f"| `jay_sessions.{number}` | {meaning} | `check{option}` |")
     return "\n".join(lines) + "\n"
 
 
 def _of_function(check: Any) -> tuple[str, str]:
-    (number,) = set(re.findall(r'id="jay_sessions\.([EW]\d{3})"', inspect.getsource(check)))
+    (number,) = set(re.findall(r'id="jay_sessions\.([EIW]\d{3})"', inspect.getsource(check)))
     return number, inspect.cleandoc(check.__doc__).split("\n\n")[0].replace("\n", " ")
 
 
@@ -154,7 +160,11 @@ def _usage(action: argparse.Action) -> str:
 
 
 PUBLIC = {
-    "sessions": ["start", "read", "end", "astart", "aread", "aend", "Started"],
+    "sessions": [
+        *("start", "read", "end", "end_by_id", "end_all"),
+        *("astart", "aread", "aend", "aend_by_id", "aend_all"),
+        "Started",
+    ],
     "core.tokens": ["Token"],
     "middleware": ["TrackingSessionMiddleware", "RequestSession"],
     "signals": [],
@@ -173,8 +183,8 @@ PUBLIC = {
     "zephr.client": ["ZephrClient"],
     "zephr.retries": ["Attempt"],
     "zephr.session": ["ZephrSession", "DeviceSession", "AccessModel", "Entitlement", "State"],
-    "lane.wsgi": ["FastLane"],
-    "lane.asgi": ["AsyncFastLane"],
+    "lane.wsgi": ["get_wsgi_application", "FastLane"],
+    "lane.asgi": ["get_asgi_application", "AsyncFastLane"],
     "health": ["SessionStore", "Zephr"],
 }
 """The names that a site's own code may use, by module; the page has all of `exceptions`."""

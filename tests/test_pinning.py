@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jay_sessions import pinning
-from jay_sessions.checks import site
+from jay_sessions.checks import speed
 
 from .servers.test_servers import PATH, call
 from .support import servers
@@ -173,12 +173,12 @@ def test_settings_that_are_wrong_are_left_to_those_who_need_them(setting, monkey
 
 def test_a_system_without_cores_to_choose_is_warned_of(setting, monkeypatch):
     setting(PIN_WORKERS=True)
-    assert bool(site.check_pinning()) is not pinning.can_pin()
+    assert bool(speed.check_pinning()) is not pinning.can_pin()
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    [found] = site.check_pinning()
+    [found] = speed.check_pinning()
     assert found.id == "jay_sessions.W107"
     setting(PIN_WORKERS=False)
-    assert not site.check_pinning()
+    assert not speed.check_pinning()
 
 
 def threads_by_process(parent):

@@ -1,5 +1,5 @@
 """System checks for the app's settings and for the site around it. An import registers them."""
 
-from . import cache, database, network, partitions, proxies, settings, site, zephr
+from . import cache, database, network, partitions, proxies, settings, site, speed, zephr
 
-__all__ = ["cache", "database", "network", "partitions", "proxies", "settings", "site", "zephr"]
+__all__ = ["cache", "database", "network", "partitions", "proxies", "settings", "site", "speed", "zephr"]

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections, router
 from django.db.utils import load_backend
 
 from ..database import commits, errors, tables
+from ..database.connections import has_psycopg_3
 from ..models import TrackingSession
 from .settings import parsed
 
@@ -73,14 +74,12 @@ def check_driver(**kwargs: Any) -> list[CheckMessage]:
     values, _ = parsed()
     if values.get("recorder") != "group" or database_of_sessions()[1] != "postgresql":
         return []
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
-    if is_psycopg3:
+    if not has_psycopg_2(database_of_sessions()[0]["ENGINE"]):
         return []
     return [
         checks.Error(
             'RECORDER "group" needs psycopg 3, but the site has psycopg 2.',
-            hint='Type: pip install "psycopg[binary]"; or remove RECORDER: the default is "direct"',
+            hint='Type: pip install "psycopg[binary]"; or remove RECORDER: the app then uses "direct"',
             id="jay_sessions.E102",
         )
     ]
@@ -102,7 +101,7 @@ def check_commits(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_migrated(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of missing tables or columns; with `check --database default`."""
+    """Warn of missing tables or columns."""
     alias = router.db_for_write(TrackingSession)
     # `migrate` runs the checks first: the hint would tell it to run `migrate`.
     is_asked = alias in (databases or ()) and sys.argv[1:2] != ["migrate"]
@@ -119,13 +118,13 @@ def check_migrated(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
 
 @register(Tags.database)
 def check_synchronous_commit(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse `synchronous_commit` off: confirmed sessions may be lost; with `check --database default`."""
+    """Refuse `synchronous_commit` off: confirmed sessions may be lost."""
     return _losing("synchronous_commit", databases, id="jay_sessions.E104")
 
 
 @register(Tags.database)
 def check_fsync(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse `fsync` off: it may also damage stored data; with `check --database default`."""
+    """Refuse `fsync` off: it may also damage stored data."""
     return _losing("fsync", databases, id="jay_sessions.E105")
 
 
@@ -144,6 +143,15 @@ def _losing(name: str, databases: Sequence[str] | None, *, id: str) -> list[Chec
         for fault in faults
         if fault.name == name
     ]
+
+
+def has_psycopg_2(engine: str) -> bool:
+    """Say whether an `ENGINE` for PostgreSQL uses psycopg 2. False if Django cannot load the engine."""
+    try:
+        return not has_psycopg_3(engine)
+    except (ImproperlyConfigured, ImportError):
+        # As in `database_of_sessions`.
+        return False
 
 
 def database_of_sessions() -> tuple[dict[str, Any], str]:

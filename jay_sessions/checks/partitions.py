@@ -53,7 +53,7 @@ def check_number_to_come(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_number(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of too many partitions: queries are slow to plan; with `check --database default`."""
+    """Warn of too many partitions: queries are slow to plan."""
     number = max((len(table.partitions) for table in _tables(databases)), default=0)
     if number <= partitions.MOST:
         return []
@@ -68,7 +68,7 @@ def check_number(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
 
 @register(Tags.database)
 def check_partitioned(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn if `PARTITIONS` is set but a table is plain, or the reverse; with `check --database default`."""
+    """Warn if `PARTITIONS` is set but a table is plain, or the reverse."""
     values, _ = parsed()
     is_wanted = values.get("partitions") is not None
     other = [table.name for table in _tables(databases) if table.is_partitioned != is_wanted]

@@ -14,11 +14,8 @@ from django.core.checks import CheckMessage, Tags, register
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
-from .. import conf, pinning
+from .. import conf
 from ..core.user_ids import Storage
-from ..lane import site
-from ..lane.asgi import AsyncFastLane
-from ..lane.wsgi import FastLane
 from ..reporting import SecretsFilter, SecretsReporter
 from .settings import parsed
 
@@ -74,21 +71,6 @@ def _how_it_counts(backend: str) -> str:
     if backend.endswith(".LocMemCache"):
         return "each process has its own counts"
     return "processes may share only inexact counts, or none"
-
-
-@register()
-def check_pinning(**kwargs: Any) -> list[CheckMessage]:
-    """Warn if `PIN_WORKERS` is on, but the system does not support it."""
-    values, _ = parsed()
-    if not values.get("pin_workers") or pinning.can_pin():
-        return []
-    return [
-        checks.Warning(
-            "PIN_WORKERS has no effect on this system: it needs Linux.",
-            hint=f'Write: {conf.NAME} = {{"PIN_WORKERS": sys.platform == "linux"}}',
-            id="jay_sessions.W107",
-        )
-    ]
 
 
 @register(Tags.urls)
@@ -238,34 +220,9 @@ def check_reports(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_made_of(path: str, kind: type) -> bool:
-    imported = _imported(path)
-    return isinstance(imported, type) and issubclass(imported, kind)
-
-
-@register(Tags.security, deploy=True)
-def check_fast_lane(**kwargs: Any) -> list[CheckMessage]:
-    """Name the middleware that the fast lane's answers bypass, if the site has a lane."""
-    # ASGI_APPLICATION is a setting of Daphne and Channels; Django itself has none.
-    applications = [
-        _imported(getattr(settings, name, None)) for name in ("WSGI_APPLICATION", "ASGI_APPLICATION")
-    ]
-    if not any(isinstance(application, FastLane | AsyncFastLane) for application in applications):
-        return []
-    return [
-        checks.Warning(
-            f"The fast lane's answers bypass {path}, which might add to them or refuse them.",
-            hint="If this middleware does nothing for tracking requests, write: SILENCED_SYSTEM_CHECKS "
-            '= ["jay_sessions.W106"]; otherwise, write in wsgi.py: application = '
-            "get_wsgi_application(), and the equivalent in asgi.py.",
-            id="jay_sessions.W106",
-        )
-        for path in site.unaccounted()
-    ]
-
-
-def _imported(path: str | None) -> Any:
     try:
-        return import_string(path) if path else None
+        imported = import_string(path)
     except ImportError:
-        # Not this app's problem: the server reports it.
-        return None
+        # Django fails with it, too, and says so.
+        return False
+    return isinstance(imported, type) and issubclass(imported, kind)

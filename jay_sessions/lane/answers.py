@@ -20,6 +20,7 @@ from ..database.errors import close_if_old
 from ..exceptions import InvalidUserId, JaySessionsError
 from ..models import TrackingSession
 from ..signals import session_started
+from . import garbage
 from .body import body_of
 from .ordinary import Ordinary, OrdinaryRequests
 from .site import Environ, Header, Headers, as_text, unaccounted
@@ -49,6 +50,7 @@ class Responder:
         found = self.requests.find(environ)
         if found is None:
             return None
+        garbage.freeze()
         steps = self._steps(environ, found)
         return run(steps) if _uses_no_connection() else _run_and_close(steps)
 
@@ -58,6 +60,7 @@ class Responder:
         found = self.requests.find(environ)
         if found is None:
             return None
+        garbage.freeze()
         steps = self._steps(environ, found)
         if _is_grouped():
             return await arun(steps)

@@ -1,6 +1,8 @@
 """The fast lane for ASGI: it does in the event loop what `lane/wsgi.py` does for WSGI.
 
-    application = AsyncFastLane(get_asgi_application())
+In `asgi.py`, write this line instead of Django's import of the same name:
+
+    from jay_sessions.lane.asgi import get_asgi_application
 
 Sessions that start at the same time share a commit, as under WSGI. But here no threads take turns, so it is
 faster.
@@ -19,7 +21,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AsyncFastLane:
-    """Wraps a Django site's ASGI application. `get_asgi_application()` must have set Django up before."""
+    """The fast lane around an ASGI application of the site. Django must be set up before it is made."""
 
     def __init__(self, application: Application) -> None:
         # Imported here, because an `asgi.py` imports this module before it sets Django up.
@@ -50,6 +52,13 @@ class AsyncFastLane:
         headers, body = answer
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def get_asgi_application() -> AsyncFastLane:
+    """Set Django up, and return its ASGI application with the fast lane around it."""
+    from django.core.asgi import get_asgi_application
+
+    return AsyncFastLane(get_asgi_application())
 
 
 async def _hand_on(application: Application, scope: Scope, receive: Receive, send: Send) -> None:

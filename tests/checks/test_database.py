@@ -6,20 +6,11 @@ import sys
 import pytest
 from django.conf import settings as site
 from django.core import checks
-from django.db.backends.postgresql import psycopg_any
 
 from ..support import servers
 from .test_settings import found
 
-
-@pytest.fixture
-def database(monkeypatch):
-    """Change what the settings say of the database, for the checks alone."""
-
-    def change(**values):
-        monkeypatch.setitem(site.DATABASES, "default", {**site.DATABASES["default"], **values})
-
-    return change
+POSTGRESQL = "django.db.backends.postgresql"
 
 
 @pytest.mark.parametrize("engine", ["django.db.backends.mysql", "django.db.backends.oracle"])
@@ -85,15 +76,6 @@ def test_postgresql_is_fine(database):
     assert found() == {}
 
 
-@pytest.fixture
-def _psycopg_2(monkeypatch):
-    """Let Django say what it does where psycopg 2 is all that is installed."""
-    monkeypatch.setattr(psycopg_any, "is_psycopg3", False)
-
-
-POSTGRESQL = "django.db.backends.postgresql"
-
-
 def test_group_with_psycopg_3_is_fine(database, setting):
     database(ENGINE=POSTGRESQL)
     setting(RECORDER="group")
@@ -109,7 +91,8 @@ def test_group_with_psycopg_2_is_refused(database, setting):
 
 @pytest.mark.usefixtures("_psycopg_2")
 @pytest.mark.parametrize(
-    ("engine", "recorder"), [(POSTGRESQL, "direct"), ("django.db.backends.sqlite3", "group")]
+    ("engine", "recorder"),
+    [(POSTGRESQL, "direct"), (POSTGRESQL, None), ("django.db.backends.sqlite3", "group")],
 )
 def test_where_group_is_not_in_use_psycopg_2_is_fine(database, setting, engine, recorder):
     database(ENGINE=engine)

@@ -4,10 +4,8 @@ import pytest
 
 from jay_sessions.checks.network import NEEDED
 
-from .test_database import POSTGRESQL, database
+from .test_database import POSTGRESQL
 from .test_settings import found
-
-__all__ = ["database"]
 
 HOST = "db.example.com"
 

@@ -53,6 +53,9 @@ SERVERS = {
     "uvicorn": Server("uvicorn", ("uvicorn", "--port", PORT, "--workers", "2", ASGI)),
     "daphne": Server("daphne", ("daphne", "-b", "127.0.0.1", "-p", PORT, ASGI)),
     "hypercorn": Server("hypercorn", ("hypercorn", "--bind", BIND, "--workers", "2", ASGI), http2=True),
+    "hypercorn wsgi": Server(
+        "hypercorn", ("hypercorn", "--bind", BIND, "--workers", "2", f"wsgi:{WSGI}"), keeps_names=False
+    ),
     "waitress": Server("waitress", ("waitress-serve", f"--listen={BIND}", WSGI)),
     "uWSGI": Server("uwsgi", UWSGI, keeps_names=False),
     "granian wsgi": Server("granian", (*GRANIAN, "--interface", "wsgi", WSGI), http2=True, keeps_names=False),

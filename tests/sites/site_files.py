@@ -10,12 +10,7 @@ from .variations import VARIATIONS
 
 ZEPHR_ACCESS_KEY, ZEPHR_SECRET_KEY = "site-access-key", "site-secret-key"
 
-LANE = "from jay_sessions.{} import {}\n\napplication = {}(application)\n"
-LANES = {
-    "wsgi.py": LANE.format("lane.wsgi", "FastLane", "FastLane"),
-    "asgi.py": LANE.format("lane.asgi", "AsyncFastLane", "AsyncFastLane"),
-}
-
+LANES = ("wsgi", "asgi")
 
 NOWHERE = """from mysite.settings import *
 
@@ -43,8 +38,15 @@ def make(site: Site, python: Path, place: Path, database: Ready, zephr_url: str)
         append(package / "settings.py", variation.settings)
         append(package / "urls.py", variation.urls)
     if site.lane:
-        for name, lines in LANES.items():
-            append(package / name, lines)
+        for name in LANES:
+            take_the_lane(package / f"{name}.py", name)
+
+
+def take_the_lane(module: Path, name: str) -> None:
+    """Change the line of `startproject` that imports Django's function into the line for the fast lane."""
+    before, line = module.read_text(), f"from django.core.{name} import get_{name}_application\n"
+    assert line in before
+    module.write_text(before.replace(line, line.replace("django.core", "jay_sessions.lane")))
 
 
 def _app(site: Site, zephr_url: str) -> str:
@@ -58,6 +60,6 @@ def _app(site: Site, zephr_url: str) -> str:
             "LINK_SESSIONS": True,
         },
     }
-    if site.recorder != "direct":
+    if site.recorder != "default":
         app["RECORDER"] = site.recorder
     return f"JAY_SESSIONS = {app!r}\n"

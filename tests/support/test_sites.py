@@ -40,7 +40,7 @@ def test_the_table_has_the_versions_that_are_pinned():
         ("server", SERVERS),
         ("admin", THEMES),
         ("lane", (True, False)),
-        ("recorder", ("direct", "group")),
+        ("recorder", ("default", "direct", "group")),
     ],
 )
 def test_each_value_is_in_a_site(field, values):
