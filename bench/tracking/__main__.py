@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import compare, environment, memory, report, start
-from .contenders import CONTENDERS, GET, OUR_SETUP, POST
+from .contenders import CONTENDERS, GET, OUR_SETUP, PLAIN_SETUP, POST
 
 
 def names(known: Iterable[str]) -> Callable[[str], list[str]]:
@@ -84,7 +84,7 @@ def compared(given: argparse.Namespace) -> tuple[Iterable[str], bool]:
     """Return the lines of the tables, and whether a run failed."""
     contenders = [CONTENDERS[name] for name in given.contenders]
     if given.before:
-        ours = [one for one in contenders if one.setup == OUR_SETUP]
+        ours = [one for one in contenders if one.setup in (OUR_SETUP, PLAIN_SETUP)]
         contenders += [one.before(given.before.resolve(strict=True)) for one in ours]
     options = compare.Options(
         contenders=contenders,

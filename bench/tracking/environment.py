@@ -57,9 +57,9 @@ def environment(database_url: str, extra: dict[str, str] | None = None) -> dict[
     return {**kept, "DATABASE_URL": database_url, **(extra or {})}
 
 
-def run(module: str, variables: dict[str, str], root: Path) -> str:
+def run(module: str, variables: dict[str, str], root: Path, *arguments: str) -> str:
     """Run a module of a repository; returns what it prints. RuntimeError: it failed, with what it said."""
-    command = [PYTHON, "-m", module]
+    command = [PYTHON, "-m", module, *arguments]
     done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{module} failed:\n{done.stderr}")

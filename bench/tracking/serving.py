@@ -53,9 +53,8 @@ def prepare(contender: Contender, cluster: Cluster) -> Prepared:
         return Prepared(contender, "", "none")
     database = f"bench_{contender.name}"
     variables = environment.environment(cluster.create(database), dict(contender.variables))
-    return Prepared(
-        contender, database, environment.run(contender.setup, variables, contender.root).split()[-1]
-    )
+    printed = environment.run(contender.setup, variables, contender.root, *contender.arguments)
+    return Prepared(contender, database, printed.split()[-1])
 
 
 @contextlib.contextmanager

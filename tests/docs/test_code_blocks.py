@@ -36,6 +36,8 @@ ELSEWHERE = {
         "docs/example-site.md",
         "granian --interface asginl",
     ): "serves until it is stopped: tests/servers/test_servers.py",
+    ("docs/performance.md", "gunicorn --workers"): "serve until stopped: tests/servers, make sites",
+    ("docs/performance.md", "bench.tracking"): "measurements take minutes each",
     ("docs/clients.md", "tracking-session.js"): "a browser runs it: tests/docs/test_clients_md.py",
     ("docs/clients.md", "pagehide"): "likewise",
     ("docs/operations.md", "jay_create_api_key NAME [--scope"): "a synopsis",
