@@ -5,6 +5,7 @@ No image is built here: its commands run as they stand.
 
 import fnmatch
 import json
+import os
 import re
 import subprocess
 import sys
@@ -72,6 +73,30 @@ def test_each_container_of_the_site_has_variables_that_the_site_reads(name):
     variables = COMPOSE["services"][name]["environment"]
     assert set(variables) <= read
     assert variables["ALLOWED_HOSTS"].endswith(",127.0.0.1")  # for the check of its health
+
+
+@pytest.mark.server
+def test_what_migrates_and_what_runs_by_itself_does_its_work(tmp_path):
+    if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        pytest.skip("The compose file has PostgreSQL.")
+    variables = {"JAY_PARTITIONS": "month", "JAY_RETENTION": "7776000", "JAY_SESSION_LIFETIME": "2592000"}
+    with servers.new_database(tmp_path) as url:
+        said = ""
+        for name in ("migrate", "jobs"):
+            shell, option, command = COMPOSE["services"][name]["command"]
+            command = command.replace("python ", f"{sys.executable} ").replace("sleep 300", "exit 0")
+            done = subprocess.run(
+                [shell, option, command],
+                cwd=ROOT,
+                env={**servers.example_site(url), **variables},
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=110,
+            )
+            said += done.stdout
+    assert re.search(r"^2 tables partitioned; \d partitions made, 0 dropped\.$", said, re.MULTILINE)
+    assert "0 partitions made, 0 dropped." in said
 
 
 def test_no_secret_has_a_default():

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from health_check.exceptions import ServiceUnavailable
 
 from jay_sessions import health, retention, sessions
-from jay_sessions.analytics import listing, previous, rollups
+from jay_sessions.analytics import listing, recent, rollups
 from jay_sessions.core.uuid7 import LATEST, first_id, uuid7
 from jay_sessions.database import connections as shared
 from jay_sessions.database import short_locks, snapshots
@@ -145,7 +145,7 @@ def sessions_that_start(problems):
 
 def test_empty_tables_become_partitioned_with_the_same_indexes():
     before = indexes()
-    assert run("jay_partition_sessions") == "3 partitions made, 0 dropped."
+    assert run("jay_partition_sessions") == "2 tables partitioned; 3 partitions made, 0 dropped."
     assert bounds() == bounds("jay_ended_session") == ["20260401", "20260501", "20260601", "20260701"]
     assert indexes() == before
     # Each partition has them all.
@@ -194,7 +194,8 @@ def test_a_table_with_rows_is_attached_when_asked():
     before = indexes()
     problems = []
     with sessions_that_start(problems) as started:
-        assert run("jay_partition_sessions", "--attach") == "3 partitions made, 0 dropped."
+        found = run("jay_partition_sessions", "--attach")
+    assert found == "2 tables partitioned; 3 partitions made, 0 dropped."
     assert problems == []
     assert indexes() == before
     assert bounds() == bounds("jay_ended_session")
@@ -277,7 +278,7 @@ def test_behind_a_long_transaction_it_gives_up_and_leaves_nothing(monkeypatch):
     ):
         run("jay_partition_sessions", "--attach")
     assert sql("SELECT conname FROM pg_constraint WHERE conname = 'jay_session_range'") == []
-    assert run("jay_partition_sessions", "--attach") == "3 partitions made, 0 dropped."
+    assert run("jay_partition_sessions", "--attach") == "2 tables partitioned; 3 partitions made, 0 dropped."
 
 
 def test_a_failure_after_the_constraint_takes_it_off_again(monkeypatch):
@@ -602,8 +603,9 @@ def test_the_admin_list_sorts_no_partitions(many, admin_client):
 
 def test_the_rollups_read_no_more_of_a_users_sessions_than_they_ask_for(many):
     with snapshots.one_state("default", "jay_rollup_state"), connection.cursor() as cursor:
-        earliest, latest = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
-        cursor.execute(f"EXPLAIN {previous._RECENT}", [previous.RECENT, earliest, latest])
+        latest = uuid.UUID(int=2**128 - 1)
+        asked = [["somebody"], ["netflix:1"], ["netflix"], ["web"], [latest]]
+        cursor.execute(f"EXPLAIN {recent._QUERY}", [*asked, recent.DEPTHS[0]])
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index Scan Backward" in plan
     assert "Sort" not in plan

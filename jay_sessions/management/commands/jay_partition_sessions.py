@@ -39,10 +39,11 @@ class Command(JayCommand):
         if connections[alias].vendor != "postgresql":
             raise CommandError("Only PostgreSQL has partitions.")
         try:
-            partitioning.partition(alias, length, attach=options["attach"])
+            tables = partitioning.partition(alias, length, attach=options["attach"])
         except partitioning.CannotPartition as error:
             raise CommandError(str(error)) from error
         # First, because without these no session could start.
         made = partitions.make(alias, length, options["ahead"])
         dropped = retention.drop_partitions(retention.purge_limit())
-        self.report(f"{made:,} partition{'' if made == 1 else 's'} made, {dropped:,} dropped.")
+        done = f"{made:,} partition{'' if made == 1 else 's'} made, {dropped:,} dropped."
+        self.report(f"{tables} table{'' if tables == 1 else 's'} partitioned; {done}" if tables else done)
