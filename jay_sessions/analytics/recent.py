@@ -30,7 +30,7 @@ def keys_of(user: str, *names: str | None) -> list[Key]:
 def starts(alias: str, rows: Sequence[Row]) -> tuple[Seen, set[str]]:
     """Return the last starts before all rows, as far as the `DEPTHS` sessions of their users tell.
 
-    The second result are the users whose older sessions may have the other values.
+    The second result are users for whom this is not all: their older sessions may have the other values.
     """
     seen: Seen = {}
     # What is asked for, and the session before which the next ones are read.
@@ -52,7 +52,8 @@ def starts(alias: str, rows: Sequence[Row]) -> tuple[Seen, set[str]]:
                 for key, start in zip(keys, found, strict=True):
                     if start is not None:
                         seen.setdefault(key, start)
-                if count < depth or all(key in seen for key in keys):
+                # Nothing is counted for a name that a session does not have.
+                if count < depth or all(key in seen for key in keys if key[2] is not None):
                     del asked[one]
                 else:
                     asked[one] = oldest
