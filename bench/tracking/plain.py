@@ -6,13 +6,14 @@ makes it in `build/bench/NAME`, with the fast lane for WSGI or ASGI if that is n
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.sites.startproject import append, new, take_the_lane
+
+from .environment import ROOT
 
 SETTINGS = """
 DEBUG = False
@@ -31,27 +32,13 @@ def folder(name: str) -> Path:
 def main(name: str, lane: str = "") -> None:
     place = ROOT / folder(name)
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    _run(place, "-m", "django", "startproject", "mysite", ".")
-    settings, urls = _lines_of_the_readme()
-    _append(place / "mysite/settings.py", settings + SETTINGS)
-    _append(place / "mysite/urls.py", urls)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    package = new(Path(sys.executable), place)
+    append(package / "settings.py", SETTINGS)
     if lane:
-        module = place / f"mysite/{lane}.py"
-        line = f"from django.core.{lane} import"
-        module.write_text(module.read_text().replace(line, f"from jay_sessions.lane.{lane} import"))
+        take_the_lane(package / f"{lane}.py", lane)
     _run(place, "manage.py", "migrate", "--verbosity", "0")
     print(_run(place, "manage.py", "jay_create_api_key", "bench").split()[-1])
-
-
-def _lines_of_the_readme() -> list[str]:
-    section = (ROOT / "README.md").read_text().split("\n## Add it to your site\n")[1].split("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
-
-
-def _append(module: Path, lines: str) -> None:
-    with module.open("a") as file:
-        file.write(f"\n{lines}")
 
 
 def _run(place: Path, *command: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .databases import Ready
 from .declared import Site
-from .startproject import README, append, new, python_blocks, section
+from .startproject import README, append, new, python_blocks, section, take_the_lane
 from .themes import THEMES
 from .variations import VARIATIONS
 
@@ -40,13 +40,6 @@ def make(site: Site, python: Path, place: Path, database: Ready, zephr_url: str)
     if site.lane:
         for name in LANES:
             take_the_lane(package / f"{name}.py", name)
-
-
-def take_the_lane(module: Path, name: str) -> None:
-    """Change the line of `startproject` that imports Django's function into the line for the fast lane."""
-    before, line = module.read_text(), f"from django.core.{name} import get_{name}_application\n"
-    assert line in before
-    module.write_text(before.replace(line, line.replace("django.core", "jay_sessions.lane")))
 
 
 def _app(site: Site, zephr_url: str) -> str:

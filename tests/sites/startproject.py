@@ -34,3 +34,10 @@ def new(python: Path, place: Path) -> Path:
     append(package / "settings.py", settings)
     append(package / "urls.py", urls)
     return package
+
+
+def take_the_lane(module: Path, name: str) -> None:
+    """Change the line of `startproject` that imports Django's function into the line for the fast lane."""
+    before, line = module.read_text(), f"from django.core.{name} import get_{name}_application\n"
+    assert line in before
+    module.write_text(before.replace(line, line.replace("django.core", "jay_sessions.lane")))
